@@ -1,0 +1,119 @@
+/* limits.h: every bound of the server, in one place: value, unit, why this value, and what happens at it. */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+/* --- memory of a request --- */
+/* First chunk of an arena: most compounds of five operations fit. */
+#define ARENA_FIRST_BYTES 8192u
+/* Chunks double up to this. */
+#define ARENA_CHUNK_MAX_BYTES (1u << 20)
+/* What a reset arena keeps for its next user. */
+#define ARENA_KEEP_BYTES 65536u
+/* Over this an arena CHECKs: all inputs are bounded far below it. */
+#define ARENA_MAX_BYTES (256u << 20)
+/* A log line; longer ones are cut. */
+#define LOG_LINE_MAX_BYTES 2048u
+
+/* --- RPC (gateway) --- */
+/* One RPC record: a 1 MiB WRITE and its compound around it. Larger: the connection is closed. */
+#define RPC_RECORD_MAX_BYTES ((1u << 20) + 16384u)
+/* Fragments of one record; more: the connection is closed. */
+#define RPC_FRAGMENTS_MAX 1024u
+/* RFC 5531: opaque_auth body. Larger: rejected with AUTH_BADCRED. */
+#define RPC_AUTH_MAX_BYTES 400u
+/* RFC 5531: groups in AUTH_SYS. */
+#define RPC_AUTH_SYS_GROUPS_MAX 16u
+/* RFC 5531: machine name in AUTH_SYS. */
+#define RPC_AUTH_SYS_MACHINE_MAX_BYTES 255u
+/* Client connections of one node; the next one is accepted and closed at once. */
+#define GATEWAY_CONNECTIONS_MAX 20000u
+/* Requests of one connection that are parked or being answered; at it the socket is not read. */
+#define GATEWAY_CONNECTION_REQUESTS_MAX 256u
+/* Bytes that wait to be sent on one connection; at it the socket is not read. */
+#define GATEWAY_CONNECTION_OUTPUT_MAX_BYTES (4u << 20)
+/* Parked compounds of one gateway loop; at it the loop reads no socket. */
+#define GATEWAY_PARKED_MAX 16384u
+/* A record that is not complete this long after its first byte: the connection is closed. */
+#define GATEWAY_RECORD_TIMEOUT_MS 60000u
+/* A connection that cannot send for this long is closed (slow client). */
+#define GATEWAY_SEND_TIMEOUT_MS 120000u
+/* A connection without a session and without a request this long is closed. Linux closes idle ones after 5 min. */
+#define GATEWAY_IDLE_TIMEOUT_MS 600000u
+
+/* --- NFSv4 --- */
+/* Operations in one compound; more: NFS4ERR_TOO_MANY_OPS for sessions, NFS4ERR_RESOURCE before one. */
+#define NFS4_OPERATIONS_MAX 128u
+/* Slots of one session's fore channel (Linux asks for 64 at first, up to 1,024). */
+#define NFS4_SLOTS_MAX 256u
+/* Sessions of one client; more: NFS4ERR_NOSPC (RFC 8881 18.36.3). */
+#define NFS4_SESSIONS_PER_CLIENT_MAX 64u
+/* Connections bound to one session; more are served but not bound. */
+#define NFS4_CONNECTIONS_PER_SESSION_MAX 64u
+/* Client records; more: courtesy clients go first, then NFS4ERR_DELAY for EXCHANGE_ID. */
+#define NFS4_CLIENTS_MAX 200000u
+/* Opens and locks of one client; more: NFS4ERR_RESOURCE (4.0) or NFS4ERR_DELAY (4.1). */
+#define NFS4_OPENS_PER_CLIENT_MAX 1000000u
+#define NFS4_LOCKS_PER_CLIENT_MAX 1000000u
+/* Byte ranges one command may look at or rewrite; more: NFS4ERR_DELAY. */
+#define NFS4_LOCK_RANGES_PER_COMMAND_MAX 65536u
+/* A name in a directory (Linux NAME_MAX); longer: NFS4ERR_NAMETOOLONG. */
+#define NFS4_NAME_MAX_BYTES 255u
+/* A symlink's content (Linux PATH_MAX); longer: NFS4ERR_NAMETOOLONG. */
+#define NFS4_LINKTEXT_MAX_BYTES 4095u
+/* co_ownerid, open owners, lock owners (RFC 8881 NFS4_OPAQUE_LIMIT). */
+#define NFS4_OPAQUE_MAX_BYTES 1024u
+/* A file handle on the wire (RFC 8881 NFS4_FHSIZE). */
+#define NFS4_FHANDLE_MAX_BYTES 128u
+/* Bytes of a READ or WRITE; less is answered, more is not asked for (rtmax, wtmax). */
+#define NFS4_IO_MAX_BYTES (1u << 20)
+/* Largest request and response of a session (ca_maxrequestsize, ca_maxresponsesize): one I/O and its compound. */
+#define NFS4_MESSAGE_MAX_BYTES ((1u << 20) + 8192u)
+/* ca_maxresponsesize_cached that is granted at most. */
+#define NFS4_CACHED_RESPONSE_MAX_BYTES 65536u
+/* The encoded results before the last change of a compound (progress prefix in a slot row) without sa_cachethis. */
+#define NFS4_PREFIX_MAX_BYTES 16384u
+/* Exactly-once replies kept in memory for one session, beyond the slot rows. */
+#define NFS4_FILE_SIZE_MAX_BYTES ((uint64_t)1 << 62)
+/* Hard links of one inode; more: NFS4ERR_MLINK. */
+#define NFS4_LINKS_MAX 65000u
+/* Lease period that a fresh cluster starts with, and the bounds of the setting. */
+#define NFS4_LEASE_DEFAULT_SECONDS 60u
+#define NFS4_LEASE_MIN_SECONDS 5u
+#define NFS4_LEASE_MAX_SECONDS 3600u
+
+/* --- exports --- */
+#define EXPORTS_MAX 4096u
+#define EXPORT_PATH_MAX_BYTES 1024u
+#define EXPORT_CLIENTS_MAX 256u
+
+/* --- machine --- */
+/* One command with its content; larger: refused by the proposer. */
+#define COMMAND_MAX_BYTES (4u << 20)
+/* Packed commands of one log entry: packing stops here, one command may be larger. */
+#define ENTRY_PACK_BYTES (1u << 20)
+/* Commands of one log entry. */
+#define ENTRY_COMMANDS_MAX 4096u
+/* File bytes up to this stay inline in extent rows; more go to a block file (DESIGN.md section 7, first form). */
+#define CONTENT_INLINE_MAX_BYTES 65536u
+/* Extent rows that one command frees; a larger file is removed or cut in steps of this. */
+#define CONTENT_STEP_EXTENTS 1024u
+/* A write is merged into the inline extent before it while the result stays within this. */
+#define CONTENT_MERGE_BYTES 16384u
+
+/* --- cluster --- */
+/* Commands that wait for the raft loop; at it the gateway loops read no socket. */
+#define RAFT_INBOX_MAX 65536u
+/* Log segments are preallocated at this size; an entry may make one larger. */
+#define LOG_SEGMENT_BYTES (64u << 20)
+/* The log is cut after a flush: records without content, with content, and commands since the last one. */
+#define LOG_FLUSH_BYTES (64u << 20)
+#define LOG_FLUSH_CONTENT_BYTES (512u << 20)
+#define LOG_FLUSH_COMMANDS 100000u
+
+/* --- admin --- */
+#define ADMIN_CONNECTIONS_MAX 64u
+#define ADMIN_BODY_MAX_BYTES 65536u
+/* Rows in one answer of a list; the answer says that there are more, and where to go on. */
+#define ADMIN_ROWS_MAX 10000u
+
+#endif
