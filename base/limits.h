@@ -72,7 +72,7 @@
 #define NFS4_CACHED_RESPONSE_MAX_BYTES 65536u
 /* The encoded results before the last change of a compound (progress prefix in a slot row) without sa_cachethis. */
 #define NFS4_PREFIX_MAX_BYTES 16384u
-/* Exactly-once replies kept in memory for one session, beyond the slot rows. */
+/* Largest file; a write or size beyond it: NFS4ERR_FBIG. */
 #define NFS4_FILE_SIZE_MAX_BYTES ((uint64_t)1 << 62)
 /* Hard links of one inode; more: NFS4ERR_MLINK. */
 #define NFS4_LINKS_MAX 65000u

@@ -1,0 +1,136 @@
+/* server.h: NFSv4 for one gateway loop: calls in, replies and commands out.
+ *
+ * The story of one RENAME: the gateway decodes an RPC record and calls nfs4_call(). The compound runs operation by
+ * operation (compound.c, table in operation.c); reads are answered from the moment's view; at RENAME the step builds a
+ * Command with the slot as its origin and puts a PROPOSE into the outbox; the compound is parked under a ticket. When
+ * the command has been applied, the gateway calls nfs4_result(); RENAME's reply is encoded from the machine's result,
+ * the compound runs on, and its REPLY goes into the outbox. The slot keeps the reply.
+ *
+ * Pure: no clock, no I/O, no lock; one thread. Memory: a compound's arena, reply buffers (base/buffer.h). */
+#ifndef SERVER_NFS4_SERVER_H
+#define SERVER_NFS4_SERVER_H
+
+#include "base/buffer.h"
+#include "base/hash.h"
+#include "cluster/replica.h"
+#include "proto/rpc/message.h"
+#include "statestore/machine/id.h"
+#include "statestore/machine/machine.h"
+#include "statestore/store/kv.h"
+
+struct nfs4_server;
+
+/* A connection of this loop (or of another loop, for a call that was passed over); never reused in a process. */
+struct connection_id {
+    uint64_t value;
+};
+
+struct nfs4_config {
+    uint32_t loop;                     /* this loop's number, for tickets */
+    struct incarnation_id incarnation; /* of this process */
+    uint8_t cluster_id[16];            /* server_scope */
+    struct siphash_key mac_key;        /* file handles, session ids, digests */
+    uint32_t server_epoch;             /* stateids */
+    uint64_t random_seed;              /* for nothing that must be secret */
+};
+
+/* What a step may know of the world. */
+struct nfs4_moment {
+    uint64_t now_ms;          /* boot time */
+    int64_t wall_ns;
+    struct kv_read *view;     /* the loop's snapshot */
+    uint64_t view_index;      /* all entries up to it are in the view */
+    uint64_t barrier_index;   /* a read that starts now must see this (DESIGN.md section 6) */
+    uint64_t free_bytes;      /* of the data directory's file system, for space_avail ... */
+    uint64_t total_bytes;
+};
+
+enum nfs4_action_kind {
+    NFS4_REPLY,            /* send `reply` (whole RPC record with its marker) on `connection`; owner passes on */
+    NFS4_NO_REPLY,         /* the call on `connection` is over without a reply (its session left) */
+    NFS4_PROPOSE,          /* send `proposal` to the replica; it lives until nfs4_result for its place */
+    NFS4_READ_BLOCKS,      /* read `reads` and call nfs4_blocks_read(place) */
+    NFS4_CLOSE_CONNECTION, /* close `connection` unread */
+};
+
+/* One piece of file content to be read from a block into a reply buffer. */
+struct nfs4_block_read {
+    struct block_id block;
+    uint64_t block_offset;
+    uint32_t size_bytes;
+    uint8_t *target; /* in the parked compound's reply buffer */
+};
+
+struct nfs4_action {
+    struct nfs4_action *next;
+    enum nfs4_action_kind kind;
+    struct connection_id connection;
+    struct buffer *reply;
+    struct proposal *proposal;
+    uint64_t place; /* of the parked compound */
+    struct nfs4_block_read *reads;
+    size_t read_count;
+};
+
+/* Actions in order, allocated in the outbox's arena; the shell carries them out after the step and resets it. */
+struct nfs4_outbox {
+    struct arena arena;
+    struct nfs4_action *first;
+    struct nfs4_action **last;
+};
+void nfs4_outbox_init(struct nfs4_outbox *outbox);
+void nfs4_outbox_reset(struct nfs4_outbox *outbox);
+
+struct nfs4_server *nfs4_server_create(const struct nfs4_config *config);
+void nfs4_server_destroy(struct nfs4_server *server);
+
+/* One call to program 100003 version 4 whose header and credential are decoded. `record` holds the bytes that `body`
+ * (the procedure's arguments) and `header` point into; the server keeps an owner while the compound lives. `address` is
+ * the client's (4 or 16 bytes). The connection gets exactly one NFS4_REPLY or NFS4_NO_REPLY for it, now or later. */
+struct nfs4_call {
+    struct connection_id connection;
+    struct slice address;
+    const struct rpc_call *header;
+    struct slice body;
+    struct buffer *record;
+};
+void nfs4_call(struct nfs4_server *server, const struct nfs4_call *call, const struct nfs4_moment *moment,
+               struct nfs4_outbox *outbox);
+
+/* The result of a command with this loop's ticket. `place` is the ticket's. `result` is packed and only read here. */
+void nfs4_result(struct nfs4_server *server, uint64_t place, struct slice result, const struct nfs4_moment *moment,
+                 struct nfs4_outbox *outbox);
+
+/* A NFS4_READ_BLOCKS is done; ok false: a block could not be read (the file may have been rewritten: look again). */
+void nfs4_blocks_read(struct nfs4_server *server, uint64_t place, bool ok, const struct nfs4_moment *moment,
+                      struct nfs4_outbox *outbox);
+
+/* The view has moved on: compounds that waited for a barrier run. Also the tick: lease renewals are proposed in
+ * batches, about ten times a lease period. */
+void nfs4_advance(struct nfs4_server *server, const struct nfs4_moment *moment, struct nfs4_outbox *outbox);
+
+/* An effect of the machine that concerns sessions (EFFECT_SESSION_LEFT, EFFECT_CLIENT_GONE); every loop gets it. */
+void nfs4_effect(struct nfs4_server *server, const struct machine_effect *effect, const struct nfs4_moment *moment,
+                 struct nfs4_outbox *outbox);
+
+/* The connection is gone: forget its bindings. Its compounds finish (their replies are kept in the slots). */
+void nfs4_connection_closed(struct nfs4_server *server, struct connection_id connection);
+
+/* The session a compound starts with (SEQUENCE, BIND_CONN_TO_SESSION), to choose the loop that serves it; false if it
+ * has none. Looks only at the bytes. */
+bool nfs4_peek_session(struct slice body, struct session_id *session);
+
+/* Parked compounds, sessions in memory, bytes of cached replies: for metrics and bounds. */
+struct nfs4_counters {
+    uint64_t parked;
+    uint64_t sessions;
+    uint64_t cached_bytes;
+    uint64_t operations;     /* executed since the start */
+    uint64_t replays;        /* answered from a slot, in memory or from a row */
+    uint64_t false_retries;
+    uint64_t attaches;
+    uint64_t errors;         /* compounds that ended in an error */
+};
+void nfs4_counters(const struct nfs4_server *server, struct nfs4_counters *counters);
+
+#endif
