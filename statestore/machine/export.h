@@ -8,7 +8,8 @@
 
 enum export_squash { EXPORT_SQUASH_ROOT = 0, EXPORT_SQUASH_ALL = 1, EXPORT_SQUASH_NONE = 2 };
 
-struct export {
+struct export
+{
     struct volume_id volume;
     struct slice path; /* "/data", "/a/b" */
     bool active;       /* false: removed, its volume kept for a later `export add` */
