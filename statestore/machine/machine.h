@@ -15,9 +15,9 @@
 /* What became of a command. */
 enum machine_outcome {
     MACHINE_EXECUTED = 0,
-    MACHINE_REPLAYED = 1,     /* done before: the stored result */
-    MACHINE_SUPERSEDED = 2,   /* of an older session epoch, slot seqid or closed incarnation: no effect, no reply */
-    MACHINE_FALSE_RETRY = 3,  /* equal seqid, unequal digest: no effect; NFS4ERR_SEQ_FALSE_RETRY */
+    MACHINE_REPLAYED = 1,    /* done before: the stored result */
+    MACHINE_SUPERSEDED = 2,  /* of an older session epoch, slot seqid or closed incarnation: no effect, no reply */
+    MACHINE_FALSE_RETRY = 3, /* equal seqid, unequal digest: no effect; NFS4ERR_SEQ_FALSE_RETRY */
 };
 
 /* Where a command stands: an entry's header (DESIGN.md section 12) and its place in the log. */
@@ -38,7 +38,7 @@ enum machine_effect_kind {
     EFFECT_CLIENT_GONE,     /* all of a client's sessions are gone */
     EFFECT_EXPORTS_CHANGED, /* the export table changed */
     EFFECT_SETTINGS_CHANGED,
-    EFFECT_BLOCKS_DEAD,     /* dead block rows exist: sweep after the next flush */
+    EFFECT_BLOCKS_DEAD, /* dead block rows exist: sweep after the next flush */
 };
 
 struct machine_effect {
