@@ -37,12 +37,12 @@ struct slot {
     uint32_t slot;
     uint32_t seqid;
     struct hash128 digest;
-    bool has_change;           /* false: only the seqid was brought up by a renewal */
-    uint32_t operation;        /* index of the last change in its compound */
-    struct slice prefix;       /* encoded results of the operations before it */
+    bool has_change;     /* false: only the seqid was brought up by a renewal */
+    uint32_t operation;  /* index of the last change in its compound */
+    struct slice prefix; /* encoded results of the operations before it */
     uint32_t prefix_count;
-    struct slice result;       /* the last change's Qnfs__Result, packed */
-    bool current_set;          /* before the last change; the result says what follows from it */
+    struct slice result; /* the last change's Qnfs__Result, packed */
+    bool current_set;    /* before the last change; the result says what follows from it */
     struct file_id current;
     bool saved_set;
     struct file_id saved;
