@@ -60,9 +60,9 @@ void kv_cursor_close(struct kv_cursor *cursor);
 struct transaction_entry; /* a node of the ordered tree of pending writes, in the arena */
 
 struct transaction {
-    struct kv_read read;     /* merged view: pending writes hide what is below; must stay first */
-    struct kv_read *below;   /* not owned */
-    struct arena *arena;     /* owns the pending writes */
+    struct kv_read read;   /* merged view: pending writes hide what is below; must stay first */
+    struct kv_read *below; /* not owned */
+    struct arena *arena;   /* owns the pending writes */
     struct transaction_entry *root;
     size_t count;      /* pending keys */
     size_t size_bytes; /* sum of pending keys and values */
