@@ -33,6 +33,9 @@
 #define GATEWAY_CONNECTION_OUTPUT_MAX_BYTES (4u << 20)
 /* Parked compounds of one gateway loop; at it the loop reads no socket. */
 #define GATEWAY_PARKED_MAX 16384u
+/* Bytes of records that have begun to come, of all connections of a loop; over it the connection that wants more is
+ * closed: 20,000 clients that each begin a large record must not take the memory of those who end theirs. */
+#define GATEWAY_ASSEMBLY_MAX_BYTES (512u << 20)
 /* A record that is not complete this long after its first byte: the connection is closed. */
 #define GATEWAY_RECORD_TIMEOUT_MS 60000u
 /* A connection that cannot send for this long is closed (slow client). */
@@ -62,6 +65,12 @@
 #define NFS4_LINKTEXT_MAX_BYTES 4095u
 /* co_ownerid, open owners, lock owners (RFC 8881 NFS4_OPAQUE_LIMIT). */
 #define NFS4_OPAQUE_MAX_BYTES 1024u
+/* csa_sec_parms and bca_sec_parms (Linux sends one or two); more: NFS4ERR_BADXDR. */
+#define NFS4_CALLBACK_SEC_PARMS_MAX 64u
+/* Algorithms or handles of SP4_SSV in EXCHANGE_ID; more: NFS4ERR_BADXDR. */
+#define NFS4_SSV_ITEMS_MAX 64u
+/* Flavors in the answer of SECINFO that a client takes; there are fewer of ours. */
+#define NFS4_SECINFO_MAX 64u
 /* A file handle on the wire (RFC 8881 NFS4_FHSIZE). */
 #define NFS4_FHANDLE_MAX_BYTES 128u
 /* Bytes of a READ or WRITE; less is answered, more is not asked for (rtmax, wtmax). */

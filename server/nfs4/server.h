@@ -13,17 +13,13 @@
 #include "base/buffer.h"
 #include "base/hash.h"
 #include "cluster/replica.h"
+#include "gateway/connection_id.h"
 #include "proto/rpc/message.h"
 #include "statestore/machine/id.h"
 #include "statestore/machine/machine.h"
 #include "statestore/store/kv.h"
 
 struct nfs4_server;
-
-/* A connection of this loop (or of another loop, for a call that was passed over); never reused in a process. */
-struct connection_id {
-    uint64_t value;
-};
 
 struct nfs4_config {
     uint32_t loop;                     /* this loop's number, for tickets */

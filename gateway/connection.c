@@ -1,0 +1,442 @@
+#include "gateway/connection.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "proto/rpc/record.h"
+#include "proto/xdr/xdr.h"
+
+#define PLACE_BITS 20u
+#define PLACE_MASK ((1u << PLACE_BITS) - 1)
+#define GENERATION_MASK ((1u << 28) - 1)
+
+static_assert(GATEWAY_CONNECTIONS_MAX <= PLACE_MASK, "a connection's place fits its id");
+
+struct connection {
+    struct gateway *gateway;
+    struct connection_id id;
+    struct list_link link; /* in gateway->open */
+    uint8_t address[16];
+    uint8_t address_bytes;
+    bool reading;
+    bool closing;      /* a close was asked for: nothing more is read or sent */
+    uint32_t requests; /* calls under way */
+    size_t output_bytes;
+    uint64_t last_received_ms;
+    uint64_t last_call_ms;
+    uint64_t record_began_ms;
+    uint64_t last_sent_ms; /* progress of the output, or when it began to wait */
+    struct record_reader reader;
+    struct record_assembly assembly;
+    struct buffer *assembly_buffer; /* owns assembly.data; NULL while records come whole */
+};
+
+struct gateway {
+    uint32_t loop;
+    const struct gateway_program *programs;
+    size_t program_count;
+    struct connection **places; /* by place; NULL: free */
+    uint32_t *generations;      /* how often a place was used */
+    uint32_t place_count;
+    uint32_t *free_places; /* a stack */
+    uint32_t free_count;
+    struct list open;
+    bool held;
+    size_t assembly_bytes; /* of all connections' unfinished records */
+    struct gateway_counters counters;
+};
+
+void gateway_actions_init(struct gateway_actions *actions, struct arena *arena)
+{
+    actions->arena = arena;
+    actions->first = NULL;
+    actions->last = &actions->first;
+}
+
+static struct gateway_action *gateway_act(struct gateway_actions *actions, enum gateway_action_kind kind,
+                                          struct connection_id id)
+{
+    struct gateway_action *action = ARENA_NEW(actions->arena, struct gateway_action);
+    action->kind = kind;
+    action->connection = id;
+    *actions->last = action;
+    actions->last = &action->next;
+    return action;
+}
+
+struct gateway *gateway_create(uint32_t loop, const struct gateway_program *programs, size_t program_count)
+{
+    struct gateway *gateway = calloc(1, sizeof(*gateway));
+    CHECK(gateway != NULL);
+    gateway->loop = loop;
+    gateway->programs = programs;
+    gateway->program_count = program_count;
+    list_init(&gateway->open);
+    return gateway;
+}
+
+static void connection_forget_assembly(struct connection *connection)
+{
+    struct record_assembly *assembly = &connection->assembly;
+    CHECK(connection->gateway->assembly_bytes >= assembly->capacity_bytes);
+    connection->gateway->assembly_bytes -= assembly->capacity_bytes;
+    buffer_put(connection->assembly_buffer);
+    connection->assembly_buffer = NULL;
+    assembly->data = NULL;
+    assembly->size_bytes = 0;
+    assembly->capacity_bytes = 0;
+}
+
+static void connection_destroy(struct gateway *gateway, struct connection *connection)
+{
+    uint32_t place = (uint32_t)connection->id.value & PLACE_MASK;
+    CHECK(gateway->places[place] == connection);
+    gateway->places[place] = NULL;
+    gateway->free_places[gateway->free_count++] = place;
+    list_remove(&connection->link);
+    connection_forget_assembly(connection);
+    free(connection);
+    CHECK(gateway->counters.connections > 0);
+    gateway->counters.connections--;
+}
+
+void gateway_destroy(struct gateway *gateway)
+{
+    struct list_link *link;
+    while ((link = list_first(&gateway->open)) != NULL)
+        connection_destroy(gateway, container_of(link, struct connection, link));
+    free(gateway->places);
+    free(gateway->generations);
+    free(gateway->free_places);
+    free(gateway);
+}
+
+static struct connection *connection_find(const struct gateway *gateway, struct connection_id id)
+{
+    uint32_t place = (uint32_t)id.value & PLACE_MASK;
+    if (connection_id_loop(id) != gateway->loop || place >= gateway->place_count)
+        return NULL;
+    struct connection *connection = gateway->places[place];
+    return connection != NULL && connection->id.value == id.value ? connection : NULL;
+}
+
+static void gateway_more_places(struct gateway *gateway)
+{
+    uint32_t before = gateway->place_count;
+    uint32_t after = before == 0 ? 64 : before * 2;
+    if (after > GATEWAY_CONNECTIONS_MAX)
+        after = GATEWAY_CONNECTIONS_MAX;
+    gateway->places = realloc(gateway->places, after * sizeof(struct connection *));
+    gateway->generations = realloc(gateway->generations, after * sizeof(uint32_t));
+    gateway->free_places = realloc(gateway->free_places, after * sizeof(uint32_t));
+    CHECK(gateway->places != NULL && gateway->generations != NULL && gateway->free_places != NULL);
+    for (uint32_t place = after; place-- > before;) {
+        gateway->places[place] = NULL;
+        gateway->generations[place] = 0;
+        gateway->free_places[gateway->free_count++] = place;
+    }
+    gateway->place_count = after;
+}
+
+static bool assembly_grow(struct record_assembly *assembly, size_t capacity_bytes)
+{
+    struct connection *connection = assembly->context;
+    struct gateway *gateway = connection->gateway;
+    if (gateway->assembly_bytes - assembly->capacity_bytes + capacity_bytes > GATEWAY_ASSEMBLY_MAX_BYTES)
+        return false;
+    gateway->assembly_bytes += capacity_bytes - assembly->capacity_bytes;
+    struct buffer *bigger = buffer_create(capacity_bytes);
+    if (assembly->size_bytes > 0)
+        memcpy(bigger->data, assembly->data, assembly->size_bytes);
+    buffer_put(connection->assembly_buffer);
+    connection->assembly_buffer = bigger;
+    assembly->data = bigger->data;
+    assembly->capacity_bytes = capacity_bytes;
+    return true;
+}
+
+bool gateway_opened(struct gateway *gateway, struct slice address, uint64_t now_ms, struct connection_id *id)
+{
+    CHECK(address.size_bytes == 4 || address.size_bytes == 16);
+    if (gateway->counters.connections >= GATEWAY_CONNECTIONS_MAX) {
+        gateway->counters.refused++;
+        return false;
+    }
+    if (gateway->free_count == 0)
+        gateway_more_places(gateway);
+    uint32_t place = gateway->free_places[--gateway->free_count];
+    gateway->generations[place] = (gateway->generations[place] + 1) & GENERATION_MASK;
+    struct connection *connection = calloc(1, sizeof(*connection));
+    CHECK(connection != NULL);
+    connection->gateway = gateway;
+    connection->id.value = (uint64_t)gateway->loop << 48 | (uint64_t)gateway->generations[place] << PLACE_BITS | place;
+    memcpy(connection->address, address.data, address.size_bytes);
+    connection->address_bytes = (uint8_t)address.size_bytes;
+    connection->reading = true;
+    connection->last_received_ms = connection->last_call_ms = connection->last_sent_ms = now_ms;
+    record_reader_init(&connection->reader);
+    connection->assembly.context = connection;
+    connection->assembly.grow = assembly_grow;
+    gateway->places[place] = connection;
+    list_append(&gateway->open, &connection->link);
+    gateway->counters.connections++;
+    gateway->counters.accepted++;
+    *id = connection->id;
+    return true;
+}
+
+static bool connection_may_read(const struct gateway *gateway, const struct connection *connection)
+{
+    return !gateway->held && !connection->closing && connection->requests < GATEWAY_CONNECTION_REQUESTS_MAX &&
+           connection->output_bytes < GATEWAY_CONNECTION_OUTPUT_MAX_BYTES;
+}
+
+static void connection_regulate(const struct gateway *gateway, struct connection *connection,
+                                struct gateway_actions *actions)
+{
+    bool may_read = connection_may_read(gateway, connection);
+    if (may_read == connection->reading || connection->closing)
+        return;
+    connection->reading = may_read;
+    gateway_act(actions, may_read ? GATEWAY_READ_START : GATEWAY_READ_STOP, connection->id);
+}
+
+static void connection_close(struct gateway *gateway, struct connection *connection, const char *reason,
+                             struct gateway_actions *actions)
+{
+    if (connection->closing)
+        return;
+    connection->closing = true;
+    if (reason != NULL)
+        gateway->counters.bad_records++;
+    gateway_act(actions, GATEWAY_CLOSE, connection->id)->reason = reason;
+}
+
+static void connection_send(struct gateway *gateway, struct connection *connection, struct buffer *bytes,
+                            struct gateway_actions *actions)
+{
+    connection->output_bytes += bytes->size_bytes;
+    gateway->counters.bytes_out += bytes->size_bytes;
+    gateway_act(actions, GATEWAY_SEND, connection->id)->bytes = bytes;
+}
+
+static void connection_send_head(struct gateway *gateway, struct connection *connection, struct rpc_reply reply,
+                                 struct gateway_actions *actions)
+{
+    enum { HEAD_MAX_BYTES = 64 };
+    struct buffer *bytes = buffer_create(HEAD_MAX_BYTES);
+    struct xdr x = xdr_encoder((struct span){bytes->data + RPC_MARK_BYTES, HEAD_MAX_BYTES - RPC_MARK_BYTES});
+    CHECK(xdr_rpc_reply(&x, &reply));
+    record_mark_write(bytes->data, xdr_position(&x));
+    bytes->size_bytes = RPC_MARK_BYTES + xdr_position(&x);
+    connection_send(gateway, connection, bytes, actions);
+}
+
+static const struct gateway_program *gateway_program_find(const struct gateway *gateway, uint32_t number)
+{
+    for (size_t i = 0; i < gateway->program_count; i++) {
+        if (gateway->programs[i].number == number)
+            return &gateway->programs[i];
+    }
+    return NULL;
+}
+
+/* The credential's body; RPC_AUTH_OK, or why the call is denied. */
+static enum rpc_auth_stat call_authenticate(struct gateway_call *call, struct arena *arena)
+{
+    if (call->header.cred.flavor == AUTH_NONE)
+        return RPC_AUTH_OK;
+    if (call->header.cred.flavor != AUTH_SYS)
+        return call->header.cred.flavor == RPCSEC_GSS ? RPC_AUTH_REJECTEDCRED : RPC_AUTH_BADCRED;
+    struct xdr x = xdr_decoder(call->header.cred.body, arena);
+    if (!xdr_authsys_parms(&x, &call->unix_credential) || xdr_remaining(&x) != 0)
+        return RPC_AUTH_BADCRED;
+    return RPC_AUTH_OK;
+}
+
+/* One whole record. False: the connection is being closed. */
+static bool connection_record(struct gateway *gateway, struct connection *connection, struct buffer *buffer,
+                              struct slice record, struct gateway_actions *actions)
+{
+    struct gateway_call *call = ARENA_NEW(actions->arena, struct gateway_call);
+    struct xdr x = xdr_decoder(record, actions->arena);
+    struct rpc_call *header = &call->header;
+    switch (rpc_call_decode(&x, header)) {
+    case RPC_CALL_DROP: connection_close(gateway, connection, "a record that is no RPC call", actions); return false;
+    case RPC_CALL_MISMATCH:
+        connection_send_head(gateway, connection, rpc_reply_version_mismatch(header->xid), actions);
+        return true;
+    case RPC_CALL_BADCRED:
+        connection_send_head(gateway, connection, rpc_reply_auth_error(header->xid, RPC_AUTH_BADCRED), actions);
+        return true;
+    case RPC_CALL_BADVERF:
+        connection_send_head(gateway, connection, rpc_reply_auth_error(header->xid, RPC_AUTH_BADVERF), actions);
+        return true;
+    case RPC_CALL_OK: break;
+    }
+    const struct gateway_program *program = gateway_program_find(gateway, header->prog);
+    struct rpc_reply refusal;
+    if (program == NULL) {
+        refusal = rpc_reply_accepted(header->xid, RPC_PROG_UNAVAIL);
+    } else if (header->vers < program->version_low || header->vers > program->version_high) {
+        refusal = rpc_reply_program_mismatch(header->xid, program->version_low, program->version_high);
+    } else if (header->proc >= program->procedure_count) {
+        refusal = rpc_reply_accepted(header->xid, RPC_PROC_UNAVAIL);
+    } else if (header->proc == 0) { /* NULL: "the procedure does nothing", whatever the credential */
+        refusal = rpc_reply_accepted(header->xid, RPC_SUCCESS);
+    } else {
+        enum rpc_auth_stat verdict = call_authenticate(call, actions->arena);
+        if (verdict == RPC_AUTH_OK) {
+            call->body = slice_from(record, xdr_position(&x));
+            call->address = slice_make(connection->address, connection->address_bytes);
+            connection->requests++;
+            gateway->counters.calls++;
+            struct gateway_action *action = gateway_act(actions, GATEWAY_CALL, connection->id);
+            action->call = call;
+            action->bytes = buffer_get(buffer);
+            return true;
+        }
+        refusal = rpc_reply_auth_error(header->xid, verdict);
+    }
+    connection_send_head(gateway, connection, refusal, actions);
+    return true;
+}
+
+static const char *record_trouble(enum record_outcome outcome)
+{
+    switch (outcome) {
+    case RECORD_TOO_LARGE: return "a record over the size bound";
+    case RECORD_TOO_MANY_FRAGMENTS: return "a record of too many fragments";
+    case RECORD_NO_ROOM: return "no memory for its record";
+    case RECORD_NEED_MORE:
+    case RECORD_COMPLETE: break;
+    }
+    check_failed(__FILE__, __LINE__, "record_trouble is asked only about trouble");
+}
+
+void gateway_received(struct gateway *gateway, struct connection_id id, struct buffer *buffer, struct slice piece,
+                      uint64_t now_ms, struct gateway_actions *actions)
+{
+    struct connection *connection = connection_find(gateway, id);
+    if (connection == NULL || connection->closing)
+        return;
+    gateway->counters.bytes_in += piece.size_bytes;
+    connection->last_received_ms = now_ms;
+    bool open = true;
+    while (open && piece.size_bytes > 0) {
+        bool began = record_reader_in_record(&connection->reader);
+        struct slice record;
+        enum record_outcome outcome = record_reader_feed(&connection->reader, &piece, &connection->assembly, &record);
+        if (!began)
+            connection->record_began_ms = now_ms;
+        if (outcome == RECORD_NEED_MORE)
+            break;
+        if (outcome != RECORD_COMPLETE) {
+            connection_close(gateway, connection, record_trouble(outcome), actions);
+            return;
+        }
+        connection->last_call_ms = now_ms;
+        struct buffer *whole = buffer;
+        if (connection->assembly_buffer != NULL && record.data == connection->assembly.data) {
+            whole = connection->assembly_buffer;
+            whole->size_bytes = record.size_bytes;
+        }
+        open = connection_record(gateway, connection, whole, record, actions);
+        if (whole != buffer) /* the call may keep it: the next record gets a buffer of its own */
+            connection_forget_assembly(connection);
+    }
+    if (open)
+        connection_regulate(gateway, connection, actions);
+}
+
+void gateway_answered(struct gateway *gateway, struct connection_id id, struct buffer *reply,
+                      struct gateway_actions *actions)
+{
+    struct connection *connection = connection_find(gateway, id);
+    if (connection == NULL) {
+        buffer_put(reply);
+        return;
+    }
+    CHECK(connection->requests > 0);
+    connection->requests--;
+    if (connection->closing)
+        buffer_put(reply);
+    else if (reply != NULL)
+        connection_send(gateway, connection, reply, actions);
+    connection_regulate(gateway, connection, actions);
+}
+
+void gateway_sent(struct gateway *gateway, struct connection_id id, size_t size_bytes, uint64_t now_ms,
+                  struct gateway_actions *actions)
+{
+    struct connection *connection = connection_find(gateway, id);
+    if (connection == NULL)
+        return;
+    CHECK(connection->output_bytes >= size_bytes);
+    connection->output_bytes -= size_bytes;
+    connection->last_sent_ms = now_ms;
+    connection_regulate(gateway, connection, actions);
+}
+
+void gateway_closed(struct gateway *gateway, struct connection_id id)
+{
+    struct connection *connection = connection_find(gateway, id);
+    if (connection != NULL)
+        connection_destroy(gateway, connection);
+}
+
+void gateway_abort(struct gateway *gateway, struct connection_id id, struct gateway_actions *actions)
+{
+    struct connection *connection = connection_find(gateway, id);
+    if (connection == NULL)
+        return;
+    connection->closing = true;
+    gateway_act(actions, GATEWAY_ABORT, id);
+}
+
+void gateway_hold(struct gateway *gateway, bool hold, struct gateway_actions *actions)
+{
+    if (gateway->held == hold)
+        return;
+    gateway->held = hold;
+    for (struct list_link *link = list_first(&gateway->open); link != NULL; link = list_next(&gateway->open, link))
+        connection_regulate(gateway, container_of(link, struct connection, link), actions);
+}
+
+static void connection_tick(struct gateway *gateway, struct connection *connection, uint64_t now_ms,
+                            struct gateway_actions *actions)
+{
+    if (connection->closing)
+        return;
+    if (connection->output_bytes == 0)
+        connection->last_sent_ms = now_ms;
+    else if (now_ms - connection->last_sent_ms > GATEWAY_SEND_TIMEOUT_MS)
+        connection_close(gateway, connection, "a client that does not read its replies", actions);
+    if (connection->reading && record_reader_in_record(&connection->reader) &&
+        now_ms - connection->record_began_ms > GATEWAY_RECORD_TIMEOUT_MS)
+        connection_close(gateway, connection, "a record that does not end", actions);
+    if (!connection->reading) /* time in which we did not listen does not count */
+        connection->record_began_ms = now_ms;
+    if (connection->requests == 0 && connection->output_bytes == 0 &&
+        now_ms - connection->last_call_ms > GATEWAY_IDLE_TIMEOUT_MS)
+        connection_close(gateway, connection, NULL, actions);
+}
+
+void gateway_tick(struct gateway *gateway, uint64_t now_ms, struct gateway_actions *actions)
+{
+    for (struct list_link *link = list_first(&gateway->open); link != NULL; link = list_next(&gateway->open, link))
+        connection_tick(gateway, container_of(link, struct connection, link), now_ms, actions);
+}
+
+struct slice gateway_address(const struct gateway *gateway, struct connection_id id)
+{
+    const struct connection *connection = connection_find(gateway, id);
+    return connection == NULL ? SLICE_EMPTY : slice_make(connection->address, connection->address_bytes);
+}
+
+void gateway_counters(const struct gateway *gateway, struct gateway_counters *counters)
+{
+    *counters = gateway->counters;
+}

@@ -1,0 +1,109 @@
+/* connection.h: the client connections of one gateway loop, as pure state: bytes in, calls out, replies in, bytes out.
+ *
+ * The story of a request: the shell reads from a socket into a buffer and hands it to gateway_received(), which cuts it
+ * into records, decodes each call's head, answers by itself what needs no program (unknown program, broken credential)
+ * and puts the rest on the list of calls. Whoever serves a call ends it with gateway_answered(). The gateway counts what
+ * is under way and tells the shell when to stop and to go on reading: that is the whole of the flow control.
+ *
+ * Pure: no socket, no clock. One thread. */
+#ifndef GATEWAY_CONNECTION_H
+#define GATEWAY_CONNECTION_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/list.h"
+#include "gateway/connection_id.h"
+#include "proto/rpc/message.h"
+
+struct gateway;
+
+/* Programs that this node serves; others are answered with PROG_UNAVAIL. */
+struct gateway_program {
+    uint32_t number;
+    uint32_t version_low;
+    uint32_t version_high;
+    uint32_t procedure_count; /* a higher procedure: PROC_UNAVAIL */
+};
+
+enum gateway_action_kind {
+    GATEWAY_CALL,       /* serve `call`; `bytes` is its record, of which one owner goes along */
+    GATEWAY_SEND,       /* send `bytes` (one owner goes along) on `connection` */
+    GATEWAY_READ_STOP,  /* stop reading `connection`'s socket */
+    GATEWAY_READ_START, /* go on */
+    GATEWAY_CLOSE,      /* close `connection` after what was given to SEND before; `reason` for the log, may be NULL */
+    GATEWAY_ABORT,      /* close it at once, unread and unsent */
+};
+
+/* A call with its head decoded; slices point into the action's `bytes`. */
+struct gateway_call {
+    struct rpc_call header;
+    struct authsys_parms unix_credential; /* with cred.flavor AUTH_SYS */
+    struct slice body;                    /* the procedure's arguments */
+    struct slice address;                 /* of the client, 4 or 16 bytes, in the gateway */
+};
+
+struct gateway_action {
+    struct gateway_action *next;
+    enum gateway_action_kind kind;
+    struct connection_id connection;
+    struct buffer *bytes;
+    const char *reason;
+    struct gateway_call *call;
+};
+
+/* In order; in the arena. */
+struct gateway_actions {
+    struct arena *arena;
+    struct gateway_action *first;
+    struct gateway_action **last;
+};
+void gateway_actions_init(struct gateway_actions *actions, struct arena *arena);
+
+/* `programs` must live as long as the gateway. */
+struct gateway *gateway_create(uint32_t loop, const struct gateway_program *programs, size_t program_count);
+/* Forgets all connections. */
+void gateway_destroy(struct gateway *gateway);
+
+/* A new connection; address is 4 or 16 bytes and copied. False at `connections_max`: close it at once. */
+bool gateway_opened(struct gateway *gateway, struct slice address, uint64_t now_ms, struct connection_id *id);
+
+/* Bytes came: `piece` points into `buffer`, of which calls become owners as they need it. */
+void gateway_received(struct gateway *gateway, struct connection_id id, struct buffer *buffer, struct slice piece,
+                      uint64_t now_ms, struct gateway_actions *actions);
+
+/* A GATEWAY_CALL is over: with a reply record (one owner goes along), or without one (NULL). A connection that is gone
+ * meanwhile swallows it. */
+void gateway_answered(struct gateway *gateway, struct connection_id id, struct buffer *reply,
+                      struct gateway_actions *actions);
+
+/* So many bytes have left the socket. */
+void gateway_sent(struct gateway *gateway, struct connection_id id, size_t size_bytes, uint64_t now_ms,
+                  struct gateway_actions *actions);
+
+/* The socket is gone (also after GATEWAY_CLOSE and GATEWAY_ABORT were carried out). */
+void gateway_closed(struct gateway *gateway, struct connection_id id);
+
+/* The server wants it gone: aborts it. */
+void gateway_abort(struct gateway *gateway, struct connection_id id, struct gateway_actions *actions);
+
+/* The whole loop is at a bound (parked compounds, commands under way): nothing is read until it is released. */
+void gateway_hold(struct gateway *gateway, bool hold, struct gateway_actions *actions);
+
+/* Once a second: records that do not end, clients that do not read, connections that do nothing. */
+void gateway_tick(struct gateway *gateway, uint64_t now_ms, struct gateway_actions *actions);
+
+/* The client's address; SLICE_EMPTY if the connection is gone. */
+struct slice gateway_address(const struct gateway *gateway, struct connection_id id);
+
+struct gateway_counters {
+    uint64_t connections;
+    uint64_t accepted;
+    uint64_t refused; /* over the bound */
+    uint64_t calls;
+    uint64_t bad_records; /* closed for what they sent */
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+};
+void gateway_counters(const struct gateway *gateway, struct gateway_counters *counters);
+
+#endif
