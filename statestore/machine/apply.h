@@ -87,7 +87,7 @@ void locku_apply(struct apply *apply, const Qnfs__Locku *command);
 
 /* files -> open: a regular file made or truncated by OPEN, with the same rules as CREATE and SETATTR. The directory has
  * been checked to exist; name rules, permission, attributes are checked here. On NFS4_OK *made is the new inode and
- * *before/*after the directory's change. `verifier` NULL unless exclusive. `set_mask` tells what was set. */
+ * *before and *after the directory's change. `verifier` NULL unless exclusive. `set_mask` tells what was set. */
 enum nfsstat4 file_create(struct apply *apply, struct inode *directory, struct slice name,
                           const Qnfs__Attributes *attributes, const uint8_t *verifier, struct inode *made,
                           uint64_t *before, uint64_t *after, uint32_t *set_mask);
