@@ -61,6 +61,7 @@ void purge_apply(struct apply *apply, const Qnfs__Purge *command);
 void blocks_forget_apply(struct apply *apply, const Qnfs__BlocksForget *command);
 void export_add_apply(struct apply *apply, const Qnfs__ExportAdd *command);
 void export_remove_apply(struct apply *apply, const Qnfs__ExportRemove *command);
+void node_report_apply(struct apply *apply, const Qnfs__NodeReport *command);
 
 /* --- clients, sessions, opens, locks, cluster (client.c, session.c, open.c, lock.c, lease.c, node.c, settings.c) --- */
 void cluster_create_apply(struct apply *apply, const Qnfs__ClusterCreate *command);
@@ -92,11 +93,14 @@ enum nfsstat4 file_create(struct apply *apply, struct inode *directory, struct s
                           const Qnfs__Attributes *attributes, const uint8_t *verifier, struct inode *made,
                           uint64_t *before, uint64_t *after, uint32_t *set_mask);
 enum nfsstat4 file_truncate(struct apply *apply, struct inode *file, uint64_t size_bytes);
-/* RFC 8881 section 14: NFS4ERR_INVAL (empty), BADNAME (".", "..", '/'), BADCHAR (NUL, not UTF-8), NAMETOOLONG. Pure. */
+/* RFC 8881 section 14: NFS4ERR_INVAL (empty, not UTF-8), BADNAME (".", ".."), BADCHAR ('/', NUL), NAMETOOLONG. Pure. */
 enum nfsstat4 name_check(struct slice name);
 /* open -> files: the last open of an orphan is gone, or link_count reached 0 with nothing open: free it (at once if
  * small, else by purge steps). */
 void file_release(struct apply *apply, struct inode *file);
+/* files -> cluster_create: makes or changes one export. NFS4_OK; or INVAL, NOSPC, EXIST with *why, a sentence for the
+ * operator, in the arena. */
+enum nfsstat4 export_add(struct apply *apply, const Qnfs__ExportSpec *spec, struct slice *why);
 
 /* files -> open: does anybody hold the file open? (for REMOVE and RENAME over it) */
 bool open_any(struct kv_read *read, struct file_id file, struct arena *arena);
