@@ -187,12 +187,17 @@ struct bitmap4 nfs4_attributes_supported(uint32_t minorversion);
 struct bitmap4 nfs4_attributes_settable(uint32_t minorversion);
 struct bitmap4 nfs4_attributes_readable(uint32_t minorversion);
 
+/* Those that RFC 8881 section 5.6 calls REQUIRED: every object has them. Pure. */
+struct bitmap4 nfs4_attributes_required(uint32_t minorversion);
+
 /* Encodes a whole fattr4 (mask, length, values): the intersection of what is requested, what attributes->supported_attrs
  * has and what can be read. False without room. Pure. */
 bool nfs4_fattr_encode(struct xdr *x, const struct bitmap4 *requested, const struct nfs4_attributes *attributes);
 
-/* The same for what a client sets: the requested attributes, also those that can only be set. For the test client. */
-bool nfs4_fattr_encode_set(struct xdr *x, const struct bitmap4 *requested, const struct nfs4_attributes *attributes);
+/* What a client puts into SETATTR, CREATE and OPEN: the attributes of the mask that can be set, with their values encoded
+ * in the arena. CHECKs that the mask has no others. */
+struct fattr4 nfs4_fattr_for_set(const struct bitmap4 *mask, const struct nfs4_attributes *attributes,
+                                 struct arena *arena);
 
 enum nfs4_fattr_use {
     NFS4_FATTR_SET,    /* SETATTR, CREATE, OPEN */
@@ -211,7 +216,7 @@ enum nfsstat4 nfs4_fattr_decode(const struct fattr4 *fattr, const struct bitmap4
  * Works in the arena. Pure. */
 bool nfs4_fattr_equal(const struct fattr4 *given, const struct nfs4_attributes *ours, struct arena *arena);
 
-/* fattr4 and bitmap4 as they stand in arguments and results; see struct fattr4 in types.h. */
+/* fattr4 as it stands in arguments and results; see struct fattr4 in types.h. */
 bool xdr_fattr4(struct xdr *x, struct fattr4 *fattr);
 
 /* "owner_group"; "?" for a number that has no row. Pure. */

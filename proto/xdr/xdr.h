@@ -4,7 +4,7 @@
  * A decoding cursor walks over bytes of the caller; variable opaque data becomes slices into them (they live as long as
  * those bytes) and only arrays are allocated, in the arena, after their count was checked against the bytes left. An
  * encoding cursor writes into a span of the caller. The first failure sticks: every later call fails too and touches
- * nothing, so a codec may chain its fields with && and needs no other check. */
+ * nothing, so a codec may chain its fields with && and needs no other check. An encoding codec only reads its value. */
 #ifndef PROTO_XDR_XDR_H
 #define PROTO_XDR_XDR_H
 
