@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/slice.h"
 #include "base/status.h"
+#include "base/tree.h"
 
 struct kv_read;
 struct kv_cursor;
@@ -57,15 +58,14 @@ void kv_cursor_close(struct kv_cursor *cursor);
 
 /* --- transaction: pending writes over a view; pure (statestore/store/transaction.c) --- */
 
-struct transaction_entry; /* a node of the ordered tree of pending writes, in the arena */
-
 struct transaction {
     struct kv_read read;   /* merged view: pending writes hide what is below; must stay first */
     struct kv_read *below; /* not owned */
     struct arena *arena;   /* owns the pending writes */
-    struct transaction_entry *root;
-    size_t count;      /* pending keys */
-    size_t size_bytes; /* sum of pending keys and values */
+    struct tree pending;   /* of struct transaction_entry, private to transaction.c */
+    size_t count;          /* pending keys */
+    size_t size_bytes;     /* sum of pending keys and values */
+    size_t open_cursors;   /* must be 0 at each put and delete */
 };
 
 void transaction_init(struct transaction *transaction, struct kv_read *below, struct arena *arena);
