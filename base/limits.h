@@ -25,6 +25,10 @@
 #define RPC_AUTH_SYS_GROUPS_MAX 16u
 /* RFC 5531: machine name in AUTH_SYS. */
 #define RPC_AUTH_SYS_MACHINE_MAX_BYTES 255u
+/* What one read from a socket takes. */
+#define GATEWAY_READ_BYTES (256u << 10)
+/* A record up to this is copied out of the read buffer, so that a parked call does not hold GATEWAY_READ_BYTES. */
+#define GATEWAY_RECORD_COPY_BYTES 4096u
 /* Client connections of one node; the next one is accepted and closed at once. */
 #define GATEWAY_CONNECTIONS_MAX 20000u
 /* Requests of one connection that are parked or being answered; at it the socket is not read. */
@@ -36,6 +40,8 @@
 /* Bytes of records that have begun to come, of all connections of a loop; over it the connection that wants more is
  * closed: 20,000 clients that each begin a large record must not take the memory of those who end theirs. */
 #define GATEWAY_ASSEMBLY_MAX_BYTES (512u << 20)
+/* How often all connections of a loop are looked at for the time-outs below. */
+#define GATEWAY_TICK_MS 1000u
 /* A record that is not complete this long after its first byte: the connection is closed. */
 #define GATEWAY_RECORD_TIMEOUT_MS 60000u
 /* A connection that cannot send for this long is closed (slow client). */
@@ -108,6 +114,28 @@
 #define CONTENT_STEP_EXTENTS 1024u
 /* A write is merged into the inline extent before it while the result stays within this. */
 #define CONTENT_MERGE_BYTES 16384u
+
+/* --- state store (RocksDB) --- */
+/* Block cache with the tables' indexes and filters; at it the least recently used blocks go. */
+#define STORE_CACHE_BYTES ((size_t)256 << 20)
+/* One memtable; at it RocksDB flushes by itself. */
+#define STORE_WRITE_BUFFER_BYTES ((size_t)64 << 20)
+/* Memtables, the one in use included; at it writes wait for a flush. */
+#define STORE_WRITE_BUFFERS_MAX 3
+/* Open table files, about 64 MiB each; at it the least recently used one is closed. */
+#define STORE_OPEN_FILES_MAX 512
+/* Filter bits a key: one look-up in a hundred of an absent row reads a block. */
+#define STORE_BLOOM_BITS 10
+/* Rows are small and read one by one: 8 KiB compress well and are quickly searched. */
+#define STORE_BLOCK_BYTES 8192u
+/* Flushes and compactions at a time. */
+#define STORE_BACKGROUND_JOBS 2
+/* Table files are pushed to the disk in steps, so that a flush's sync finds little left. */
+#define STORE_SYNC_STEP_BYTES (1u << 20)
+/* RocksDB's own text log (four are kept). */
+#define STORE_TEXT_LOG_BYTES ((size_t)4 << 20)
+/* Released snapshots whose read options are kept for the next taker: more than gateway loops. */
+#define STORE_IDLE_VIEWS_MAX 64u
 
 /* --- cluster --- */
 /* Commands that wait for the raft loop; at it the gateway loops read no socket. */

@@ -342,10 +342,18 @@ void gateway_received(struct gateway *gateway, struct connection_id id, struct b
         if (connection->assembly_buffer != NULL && record.data == connection->assembly.data) {
             whole = connection->assembly_buffer;
             whole->size_bytes = record.size_bytes;
+        } else if (record.size_bytes <= GATEWAY_RECORD_COPY_BYTES) {
+            whole = buffer_create(record.size_bytes);
+            whole->size_bytes = record.size_bytes;
+            if (record.size_bytes > 0)
+                memcpy(whole->data, record.data, record.size_bytes);
+            record.data = whole->data;
         }
         open = connection_record(gateway, connection, whole, record, actions);
-        if (whole != buffer) /* the call may keep it: the next record gets a buffer of its own */
+        if (whole == connection->assembly_buffer) /* the call may keep it: the next record gets a buffer of its own */
             connection_forget_assembly(connection);
+        else if (whole != buffer)
+            buffer_put(whole);
     }
     if (open)
         connection_regulate(gateway, connection, actions);

@@ -1,0 +1,59 @@
+/* socket_loop.h: the sockets of one gateway loop (libuv): accepts, reads, writes, closes, wakes. It knows connections by
+ * their ids and nothing of what the bytes mean. The shell around gateway/connection.h. */
+#ifndef GATEWAY_SOCKET_LOOP_H
+#define GATEWAY_SOCKET_LOOP_H
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "gateway/connection_id.h"
+
+struct socket_loop;
+
+/* What the loop tells; all in the loop's thread. */
+struct socket_loop_handler {
+    void *context;
+    /* A client came; address is 4 or 16 bytes. Id 0: refused, the socket is closed. */
+    struct connection_id (*opened)(void *context, struct slice address);
+    void (*received)(void *context, struct connection_id id, struct buffer *buffer, struct slice piece);
+    void (*sent)(void *context, struct connection_id id, size_t size_bytes);
+    void (*closed)(void *context, struct connection_id id);
+    void (*woken)(void *context); /* after socket_loop_wake */
+    void (*tick)(void *context);  /* every SOCKET_LOOP_TICK_MS */
+};
+
+#define SOCKET_LOOP_TICK_MS 100u
+
+/* listen_descriptor is duplicated: several loops accept on one socket. Nothing is accepted before socket_loop_accept.
+ * `handler` is copied. STATUS_IO. */
+MUST_CHECK enum status socket_loop_create(const struct socket_loop_handler *handler, int listen_descriptor,
+                                          const struct log *log, struct socket_loop **loop);
+
+/* Begins to accept; before socket_loop_run or in its thread. STATUS_IO. */
+MUST_CHECK enum status socket_loop_accept(struct socket_loop *loop);
+
+/* Stops accepting; the kernel keeps queueing for whoever else holds the socket. Loop's thread. */
+void socket_loop_refuse(struct socket_loop *loop);
+
+/* Serves until socket_loop_stop, then closes every connection and returns. */
+void socket_loop_run(struct socket_loop *loop);
+
+/* Ends socket_loop_run; loop's thread. */
+void socket_loop_stop(struct socket_loop *loop);
+
+/* Makes the handler's `woken` run soon; any thread. */
+void socket_loop_wake(struct socket_loop *loop);
+
+/* The rest: loop's thread; ids that are gone are ignored. Send takes over one owner of the buffer and returns its size if
+ * the kernel took it whole at once; otherwise 0, and `sent` is called for it later. */
+size_t socket_loop_send(struct socket_loop *loop, struct connection_id id, struct buffer *bytes);
+void socket_loop_read(struct socket_loop *loop, struct connection_id id, bool on);
+/* Closes after what was sent before; `closed` is called then. */
+void socket_loop_close(struct socket_loop *loop, struct connection_id id);
+/* Closes at once, unsent (RST). */
+void socket_loop_abort(struct socket_loop *loop, struct connection_id id);
+
+/* After socket_loop_run has returned. */
+void socket_loop_destroy(struct socket_loop *loop);
+
+#endif

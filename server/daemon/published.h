@@ -1,0 +1,35 @@
+/* published.h: what the apply thread and the raft loop tell the gateway loops without a queue: three counters.
+ *
+ * Order of writing (DESIGN.md sections 3 and 6): the store's batch becomes visible, then `number` and `index` move, then
+ * results are posted; `commit` moves before any notice or reply that reveals it leaves the node. */
+#ifndef SERVER_DAEMON_PUBLISHED_H
+#define SERVER_DAEMON_PUBLISHED_H
+
+#include <stdatomic.h>
+
+#include "statestore/store/kv.h"
+
+struct published {
+    atomic_uint_least64_t commit; /* index known committed: the barrier of reads that start now */
+    atomic_uint_least64_t index;  /* every entry up to it is applied whole */
+    atomic_uint_least64_t number; /* commands and passed entries applied in this process: the version of the state */
+    atomic_uint_least64_t free_bytes; /* of the data directory's file system */
+    atomic_uint_least64_t total_bytes;
+};
+
+/* One reader's snapshot, renewed when the state has moved. Owned by one actor. */
+struct view {
+    struct kv_store *store;
+    const struct published *published;
+    struct kv_read *read; /* NULL before the first refresh */
+    uint64_t index;
+    uint64_t number;
+};
+
+void view_init(struct view *view, struct kv_store *store, const struct published *published);
+void view_fini(struct view *view);
+
+/* Makes the view as new as what is published now. True if it moved. */
+bool view_refresh(struct view *view);
+
+#endif
