@@ -11,9 +11,15 @@ struct identity {
     uint32_t gid;
     const uint32_t *groups; /* group_count further groups; not owned */
     uint32_t group_count;
-    struct slice address; /* client address, 4 or 16 bytes */
-    uint32_t flavor;      /* RPC flavor */
+    struct slice address;  /* client address, 4 or 16 bytes */
+    uint32_t flavor;       /* RPC flavor */
+    bool is_root_squashed; /* further groups do not give group 0 */
 };
+
+/* Bits of a mode triplet. */
+#define ACCESS_READ 4u
+#define ACCESS_WRITE 2u
+#define ACCESS_EXECUTE 1u
 
 #define ACCESS_UID_NOBODY 65534u
 
@@ -25,5 +31,11 @@ uint32_t access_rights(const struct inode *inode, const struct identity *identit
 uint32_t access_mode_bits(const struct inode *inode, const struct identity *identity);
 
 bool access_in_group(const struct identity *identity, uint32_t gid);
+
+/* Owner or root: who may change modes and times. Pure. */
+bool access_owns(const struct inode *inode, const struct identity *identity);
+
+/* The sticky bit: whether it keeps the identity from removing or renaming the inode in the directory. Pure. */
+bool access_sticky_forbids(const struct inode *directory, const struct inode *inode, const struct identity *identity);
 
 #endif

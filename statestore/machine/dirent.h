@@ -6,9 +6,12 @@
 #include "statestore/machine/id.h"
 #include "statestore/store/kv.h"
 
+/* The first entry's cookie: 0, 1 and 2 mean something else on the wire (RFC 8881 section 18.23). */
+#define DIRENT_COOKIE_FIRST 3u
+
 struct dirent {
     struct slice name; /* lives as long as the arena or cursor it came from */
-    uint64_t cookie;   /* 3 and up: 0, 1 and 2 mean something else on the wire */
+    uint64_t cookie;   /* DIRENT_COOKIE_FIRST and up */
     struct inode_id inode;
     enum nfs_ftype4 type;
 };

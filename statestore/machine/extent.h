@@ -30,4 +30,23 @@ bool extent_walk_get(struct extent_walk *walk, struct extent *extent);
 void extent_walk_next(struct extent_walk *walk);
 void extent_walk_close(struct extent_walk *walk);
 
+/* --- machine only (content.c, purge.c, check_files.c) --- */
+
+/* Whether the inode's pending cut has killed the extent. Pure. */
+bool extent_is_dead(const struct inode *inode, const struct extent *extent);
+
+/* The first extents, dead ones too, that touch [offset, end), in order: at most `room` into `extents`; how many. Their
+ * `bytes` are empty, so that collecting a thousand of them copies nothing: extent_ending_at() gives the bytes. */
+size_t extent_collect(struct kv_read *read, struct file_id file, uint64_t offset, uint64_t end, size_t room,
+                      struct arena *arena, struct extent *extents);
+
+/* The extent, dead or live, that ends exactly at `end`, with its bytes; false if none does. */
+bool extent_ending_at(struct kv_read *read, struct file_id file, uint64_t end, struct arena *arena,
+                      struct extent *extent);
+
+/* Writes or removes one row. The caller keeps rows from overlapping, and counts references (block.h). */
+void extent_put(struct transaction *transaction, struct file_id file, const struct extent *extent, struct arena *arena);
+void extent_delete(struct transaction *transaction, struct file_id file, const struct extent *extent,
+                   struct arena *arena);
+
 #endif

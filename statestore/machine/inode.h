@@ -40,6 +40,9 @@ bool inode_get(struct kv_read *read, struct volume_id volume, struct inode_id id
 /* inode_get and the comparison of the generation; false: NFS4ERR_STALE. */
 bool inode_find(struct kv_read *read, struct file_id id, struct arena *arena, struct inode *inode);
 
+/* Takes a row that a cursor found apart; link_text points into `value`. Pure. */
+void inode_decode_row(struct slice key, struct slice value, struct inode *inode);
+
 /* Writes the row (insert or replace). Machine only. */
 void inode_put(struct transaction *transaction, const struct inode *inode, struct arena *arena);
 

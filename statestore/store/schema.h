@@ -17,10 +17,11 @@
     X(INCARNATION, 0x05, "incarnation")             /* by incarnation id */                                            \
     X(NODE_REQUEST, 0x06, "node-request")           /* results of nodes' own requests */                               \
     X(VOLUME, 0x07, "volume")                       /* by volume id */                                                 \
+    X(SPACE, 0x08, "space")                         /* by node id: the free space that it reported */                  \
     X(INODE, 0x10, "inode")                         /* volume, inode */                                                \
     X(DIRENT, 0x11, "dirent")                       /* volume, directory, name */                                      \
     X(COOKIE, 0x12, "cookie")                       /* volume, directory, cookie */                                    \
-    X(EXTENT, 0x13, "extent")                       /* volume, inode, offset */                                        \
+    X(EXTENT, 0x13, "extent")                       /* volume, inode, end offset */                                    \
     X(BLOCK, 0x14, "block")                         /* block id */                                                     \
     X(BLOCK_DEAD, 0x15, "block-dead")               /* command number that killed it, block id */                      \
     X(INODE_DEAD, 0x16, "inode-dead")               /* what Purge has to free */                                       \

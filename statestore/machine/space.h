@@ -1,0 +1,14 @@
+/* space.h: whether a disk of the cluster is nearly full. What grows is then refused, in the machine, so that all nodes
+ * answer alike; what frees or ends something goes on from the reserve. */
+#ifndef STATESTORE_MACHINE_SPACE_H
+#define STATESTORE_MACHINE_SPACE_H
+
+#include "statestore/store/kv.h"
+
+/* Whether what grows answers NFS4ERR_NOSPC. Pure over the view. */
+bool space_low(struct kv_read *read, struct arena *arena);
+
+/* The smallest free space that a node has reported; UINT64_MAX if none has. For SPACE_AVAIL and the metrics. */
+uint64_t space_free_bytes(struct kv_read *read, struct arena *arena);
+
+#endif
