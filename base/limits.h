@@ -31,12 +31,16 @@
 #define GATEWAY_RECORD_COPY_BYTES 4096u
 /* Client connections of one node; the next one is accepted and closed at once. */
 #define GATEWAY_CONNECTIONS_MAX 20000u
+/* Gateway loops of a node (--gateway-threads). */
+#define GATEWAY_THREADS_MAX 64u
 /* Requests of one connection that are parked or being answered; at it the socket is not read. */
 #define GATEWAY_CONNECTION_REQUESTS_MAX 256u
 /* Bytes that wait to be sent on one connection; at it the socket is not read. */
 #define GATEWAY_CONNECTION_OUTPUT_MAX_BYTES (4u << 20)
-/* Parked compounds of one gateway loop; at it the loop reads no socket. */
+/* Parked compounds of one gateway loop; at it the loop reads no socket. What was read before may still park: one read
+ * of small calls, GATEWAY_PARKED_EXTRA. Commands, results and block reads under way are bounded by it too. */
 #define GATEWAY_PARKED_MAX 16384u
+#define GATEWAY_PARKED_EXTRA 8192u
 /* Bytes of records that have begun to come, of all connections of a loop; over it the connection that wants more is
  * closed: 20,000 clients that each begin a large record must not take the memory of those who end theirs. */
 #define GATEWAY_ASSEMBLY_MAX_BYTES (512u << 20)
@@ -138,8 +142,6 @@
 #define STORE_IDLE_VIEWS_MAX 64u
 
 /* --- cluster --- */
-/* Commands that wait for the raft loop; at it the gateway loops read no socket. */
-#define RAFT_INBOX_MAX 65536u
 /* Log segments are preallocated at this size; an entry may make one larger. */
 #define LOG_SEGMENT_BYTES (64u << 20)
 /* The log is cut after a flush: records without content, with content, and commands since the last one. */
