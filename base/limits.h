@@ -41,6 +41,9 @@
  * of small calls, GATEWAY_PARKED_EXTRA. Commands, results and block reads under way are bounded by it too. */
 #define GATEWAY_PARKED_MAX 16384u
 #define GATEWAY_PARKED_EXTRA 8192u
+/* Posts that wait for one loop: a result and a block read a parked compound, calls and replies that pass between loops
+ * (bounded by the requests of all connections), effects. Over it is a bug. */
+#define GATEWAY_INBOX_MAX (8u << 20)
 /* Bytes of records that have begun to come, of all connections of a loop; over it the connection that wants more is
  * closed: 20,000 clients that each begin a large record must not take the memory of those who end theirs. */
 #define GATEWAY_ASSEMBLY_MAX_BYTES (512u << 20)

@@ -19,7 +19,6 @@ struct frontend {
     struct frontend_action *first;
     struct frontend_action **last;
     uint64_t ticked_ms; /* connections were looked at */
-    bool held_by_commands;
     bool held_by_parked;
 };
 
@@ -188,7 +187,7 @@ static void frontend_closed(struct frontend *frontend, struct connection_id conn
         frontend_act(frontend, FRONTEND_DO_PASS_GONE, connection);
 }
 
-/* Stops or resumes all reading when the parked compounds or the commands under way are at their bound. Released at
+/* Stops or resumes all reading when the parked compounds are at their bound. Released at
  * three quarters, so that it does not flutter. */
 static void frontend_regulate(struct frontend *frontend, const struct nfs4_moment *moment)
 {
@@ -200,7 +199,7 @@ static void frontend_regulate(struct frontend *frontend, const struct nfs4_momen
         frontend->held_by_parked = false;
     struct gateway_actions actions;
     gateway_actions_init(&actions, &frontend->arena);
-    gateway_hold(frontend->gateway, frontend->held_by_parked || frontend->held_by_commands, &actions);
+    gateway_hold(frontend->gateway, frontend->held_by_parked, &actions);
     frontend_carry_gateway(frontend, actions.first, moment);
 }
 
@@ -267,7 +266,6 @@ struct frontend_action *frontend_step(struct frontend *frontend, struct frontend
         frontend_carry_nfs4(frontend, moment);
         break;
     case FRONTEND_ADVANCE: frontend_advance(frontend, moment); break;
-    case FRONTEND_HOLD: frontend->held_by_commands = message->ok; break;
     }
     frontend_regulate(frontend, moment);
     return frontend->first;

@@ -33,7 +33,6 @@ enum frontend_message_kind {
     FRONTEND_GONE,        /* a connection of another loop was closed */
     FRONTEND_EFFECT,      /* `effect` of the machine */
     FRONTEND_ADVANCE,     /* the state has moved, or a tick */
-    FRONTEND_HOLD,        /* `ok` true: commands wait at their bound, read nothing; false: go on */
 };
 
 struct frontend_message {

@@ -1,0 +1,78 @@
+/* gateway_thread.h: the thread of one gateway loop: it carries messages between sockets, other threads and the frontend
+ * actor, and carries out what the actor wants. */
+#ifndef SERVER_DAEMON_GATEWAY_THREAD_H
+#define SERVER_DAEMON_GATEWAY_THREAD_H
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/daemon/frontend.h"
+#include "server/daemon/inbox.h"
+
+struct gateway_thread;
+
+/* What other threads send to a loop; on the heap, freed by the loop. */
+enum gateway_post_kind {
+    GATEWAY_POST_RESULT,  /* `buffer`: a packed result for `place` */
+    GATEWAY_POST_BLOCKS,  /* block reads of `place` are done; `ok` */
+    GATEWAY_POST_CALL,    /* `call` */
+    GATEWAY_POST_REPLY,   /* `buffer` (may be NULL) for `connection` */
+    GATEWAY_POST_ABORT,   /* `connection` */
+    GATEWAY_POST_GONE,    /* `connection` of another loop */
+    GATEWAY_POST_EFFECT,  /* `effect` */
+    GATEWAY_POST_ADVANCE, /* the state has moved */
+    GATEWAY_POST_REFUSE,  /* accept no more connections */
+    GATEWAY_POST_STOP,    /* close everything and end the thread */
+};
+struct gateway_post {
+    struct list_link link;
+    enum gateway_post_kind kind;
+    struct connection_id connection;
+    uint64_t place;
+    bool ok;
+    struct buffer *buffer;
+    struct frontend_call *call;
+    struct machine_effect effect;
+};
+
+/* How a loop reaches the rest of the node; any of them may be called in the loop's thread. */
+struct gateway_ports {
+    void *context;
+    void (*propose)(void *context, struct proposal *proposal);
+    void (*read_blocks)(void *context, uint32_t loop, uint64_t place, struct nfs4_block_read *reads, size_t count);
+    /* The post goes to another loop, which becomes its owner. */
+    void (*post)(void *context, uint32_t loop, struct gateway_post *post);
+};
+
+struct gateway_thread_config {
+    struct frontend_config frontend;
+    struct gateway_ports ports;
+    struct kv_store *store;
+    const struct published *published;
+    struct clock clock;
+    const struct log *log;
+    int listen_descriptor; /* duplicated */
+};
+
+/* Starts the thread; it serves at once. STATUS_IO. */
+MUST_CHECK enum status gateway_thread_start(const struct gateway_thread_config *config, struct gateway_thread **thread);
+
+/* A new post with a kind. */
+struct gateway_post *gateway_post_create(enum gateway_post_kind kind);
+
+/* Hands a post to the loop; any thread. */
+void gateway_thread_post(struct gateway_thread *thread, struct gateway_post *post);
+
+/* Waits for the thread's end after GATEWAY_POST_STOP and frees it. */
+void gateway_thread_join(struct gateway_thread *thread);
+
+/* Copies of the loop's counters, at most a tick old; any thread. */
+struct gateway_thread_counters {
+    struct gateway_counters gateway;
+    struct nfs4_counters nfs4;
+};
+void gateway_thread_counters(struct gateway_thread *thread, struct gateway_thread_counters *counters);
+
+/* When the loop last turned over with nothing left to do, boot time in ms (health). Any thread. */
+uint64_t gateway_thread_alive_ms(const struct gateway_thread *thread);
+
+#endif
