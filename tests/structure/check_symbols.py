@@ -29,6 +29,7 @@ TOOLCHAIN = re.compile(r"^(_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__(asan|ubsan|
 EXCEPTIONS = {
     "base/arena.c": {"malloc", "free"},  # the one allocator behind all arenas
     "base/buffer.c": {"malloc", "free"},  # counted buffers: records, replies and log entries that cross threads
+    "base/heap.c": {"calloc", "free"},  # what the programs in server/ keep longer than a request
     "base/check.c": {"fprintf", "stderr"},  # the last words of a broken process
     "base/clock.c": {"clock_gettime"},  # the system clock behind the port
     "base/log.c": {"clock_gettime", "gmtime_r", "strftime", "write"},  # the shell's log
@@ -36,6 +37,10 @@ EXCEPTIONS = {
 }
 # Functions of pure folders that are the shell's: other pure code must not call them (buffer_create allocates).
 SHELL_ONLY = {"clock_system", "random_system", "log_line", "buffer_create"}
+# The heap is for what a program in server/ keeps in memory (slot tables, parked compounds). The machine's truth is in
+# its store and a codec's in its arena: they have no use for it.
+HEAP = {"heap_alloc", "heap_grow", "heap_free"}
+HEAP_USERS = ("base/", "server/")
 
 # Mutable file-scope variables that are allowed; a reason stands behind each.
 MUTABLE_ALLOWED = {}
@@ -97,6 +102,8 @@ def check_pure_calls(objects):
                 continue
             if name in SHELL_ONLY and home != source:
                 found.append(f"{source}: calls {name}, which only the shell may")
+            elif name in HEAP and not source.startswith(HEAP_USERS):
+                found.append(f"{source}: calls {name}, which only server/ may")
             elif home is not None:
                 below = is_pure(home) and any(home.startswith(a + "/") for a in allowed if not a.endswith(".h"))
                 # The store is reached through its port, whose functions live beside it.

@@ -27,7 +27,7 @@ def source(path, body):
 INCLUDE_CASES = [
     ("check_folders_known", source("statestore/odd/x.c", "int x;\n"), "statestore/odd/x.c"),
     ("check_directions", source("base/planted.c", '#include "proto/planted.h"\n') | header("proto/planted.h", ""), "base/planted.c"),
-    ("check_directions", source("statestore/machine/planted.c", '#include "statestore/store/schema.h"\n'), "schema.h"),
+    ("check_directions", source("statestore/machine/planted.c", '#include "statestore/store/kv_rocksdb.h"\n'), "kv_rocksdb.h"),
     ("check_directions", source("server/nfs4/planted.c", '#include "server/daemon/node.h"\n'), "daemon"),
     ("check_directions", source("gateway/planted.c", '#include "proto/nfs4/types.h"\n'), "gateway/planted.c"),
     ("check_full_paths", source("base/planted.c", '#include "planted_sibling.h"\n'), "planted_sibling.h"),
@@ -55,6 +55,7 @@ SYMBOL_CASES = [
     ("check_pure_calls", "statestore/machine/planted.c", "struct c { void *a; void *b; void *c; };\nstruct c clock_system(void);\nstruct c f(void);\nstruct c f(void) { return clock_system(); }\n", "clock_system"),
     ("check_pure_calls", "statestore/machine/planted.c", "int pthread_mutex_lock(void *);\nint f(void *x);\nint f(void *x) { return pthread_mutex_lock(x); }\n", "pthread_mutex_lock"),
     ("check_pure_calls", "proto/planted.c", "void *buffer_create(unsigned long);\nvoid *f(void);\nvoid *f(void) { return buffer_create(8); }\n", "buffer_create"),
+    ("check_pure_calls", "statestore/machine/planted.c", "void *heap_alloc(unsigned long);\nvoid *f(void);\nvoid *f(void) { return heap_alloc(8); }\n", "heap_alloc"),
     ("check_mutable_variables", "cluster/planted.c", "int f(void);\nint f(void) { static int count; return count++; }\n", "variable count"),
     ("check_mutable_variables", "gateway/planted.c", "int planted_total = 5;\n", "planted_total"),
     ("check_mutable_variables", "base/planted.c", "_Thread_local int planted_thread;\n", "planted_thread"),

@@ -7,10 +7,11 @@ import re
 # narrow ones stand first. A name that ends in .h is that one header.
 # This is the table of docs/architecture.md: includes point down only.
 KV_PORT = "statestore/store/kv.h"
+SCHEMA = "statestore/store/schema.h"  # the key prefixes: a const table
 FOLDERS = {
     "base": ((), ("xxhash",)),
     "proto": (("base",), ("protobuf-c",)),
-    "statestore/machine": (("base", "proto", KV_PORT), ()),
+    "statestore/machine": (("base", "proto", KV_PORT, SCHEMA), ()),
     "statestore/store": (("base", "proto"), ("rocksdb",)),
     "blockstore": (("base",), ("uv", "curl")),
     "cluster": (("base", "proto"), ("uv", "raft", "openssl")),
@@ -19,7 +20,7 @@ FOLDERS = {
         ("base", "proto", "statestore", "blockstore", "cluster", "gateway", "server"),
         ("uv", "microhttpd", "jansson", "yaml", "openssl"),
     ),
-    "server": (("base", "proto", "statestore/machine", KV_PORT, "blockstore", "cluster", "gateway", "server"), ()),
+    "server": (("base", "proto", "statestore/machine", KV_PORT, SCHEMA, "blockstore", "cluster", "gateway", "server"), ()),
     "ctl": (("base", "proto"), ("curl", "jansson", "openssl")),
 }
 
