@@ -6,9 +6,9 @@
 #ifndef BLOCKSTORE_BLOCK_H
 #define BLOCKSTORE_BLOCK_H
 
+#include "base/block_id.h"
 #include "base/slice.h"
 #include "base/status.h"
-#include "statestore/machine/id.h"
 
 struct block_store;
 

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/block_id.h"
+
 struct volume_id {
     uint32_t value; /* 0: the pseudo file system that joins the exports */
 };
@@ -17,9 +19,6 @@ struct client_id {
 };
 struct session_id {
     uint8_t bytes[16]; /* 8 bytes command number, 8 bytes keyed MAC */
-};
-struct block_id {
-    uint64_t value; /* the command number of its WRITE */
 };
 struct incarnation_id {
     uint64_t value; /* the command number of its registration; 0: none */
