@@ -428,7 +428,7 @@ enum status config_read(int argument_count, char **arguments, struct arena *aren
         .log_level = LOG_INFO,
     };
     struct reading reading = {arena, config, trouble, room};
-    struct flag flag;
+    struct flag flag = {NULL, NULL};
     /* The file first, wherever --config stands, so that a flag beats it. */
     for (int pass = 0; pass < 2; pass++) {
         for (int next = 1; next < argument_count;) {
