@@ -1,0 +1,220 @@
+#include "server/daemon/applier.h"
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "proto/log_codec.h"
+#include "proto/log_entry.h"
+#include "statestore/machine/block.h"
+
+void applier_init(struct applier *applier, struct kv_store *store, struct block_store *blocks,
+                  struct published *published, uint64_t nonce)
+{
+    *applier = (struct applier){.store = store, .blocks = blocks, .published = published, .nonce = nonce};
+    arena_init(&applier->arena);
+    arena_init(&applier->actions_arena);
+    machine_load(&applier->machine, kv_store_present(store), &applier->arena);
+    arena_reset(&applier->arena);
+    atomic_store_explicit(&published->index, applier->machine.applied_index, memory_order_release);
+}
+
+void applier_fini(struct applier *applier)
+{
+    arena_fini(&applier->arena);
+    arena_fini(&applier->actions_arena);
+}
+
+static void applier_begin(struct applier *applier)
+{
+    arena_reset(&applier->actions_arena);
+    applier->first = NULL;
+    applier->last = &applier->first;
+}
+
+static struct applier_action *applier_act(struct applier *applier, enum applier_action_kind kind)
+{
+    struct applier_action *action = ARENA_NEW(&applier->actions_arena, struct applier_action);
+    action->kind = kind;
+    *applier->last = action;
+    applier->last = &action->next;
+    return action;
+}
+
+/* Stores the blocks that the command needs, then writes its batch. */
+static enum status applier_write(struct applier *applier, struct transaction *transaction,
+                                 const struct machine_answer *answer, struct slice content)
+{
+    for (size_t i = 0; i < answer->effect_count; i++) {
+        if (answer->effects[i].kind != EFFECT_STORE_BLOCK)
+            continue;
+        enum status status = block_write(applier->blocks, answer->effects[i].block, content);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return kv_store_write(applier->store, transaction);
+}
+
+/* The result goes to whoever in this process waits for it. */
+static void applier_post(struct applier *applier, const Qnfs__Command *command, const Qnfs__Result *result)
+{
+    const Qnfs__Ticket *ticket = command->ticket;
+    if (ticket == NULL)
+        return;
+    if (command->body_case == QNFS__COMMAND__BODY_NODE_REGISTER && ticket->incarnation == applier->nonce) {
+        CHECK(result->registered != NULL);
+        applier->incarnation.value = result->registered->incarnation;
+    } else if (ticket->incarnation != applier->nonce &&
+               (applier->incarnation.value == 0 || ticket->incarnation != applier->incarnation.value)) {
+        return;
+    }
+    struct slice packed = log_result_pack(result, &applier->arena);
+    struct buffer *bytes = buffer_create(packed.size_bytes);
+    memcpy(bytes->data, packed.data, packed.size_bytes);
+    bytes->size_bytes = packed.size_bytes;
+    struct applier_action *action = applier_act(applier, APPLIER_RESULT);
+    action->loop = ticket->loop;
+    action->place = ticket->place;
+    action->bytes = bytes;
+}
+
+static enum status applier_command(struct applier *applier, const struct machine_position *position,
+                                   struct slice packed, struct slice content)
+{
+    arena_reset(&applier->arena);
+    Qnfs__Command *command;
+    enum status status = log_command_unpack(packed, &applier->arena, &command);
+    if (status != STATUS_OK)
+        return status;
+    struct machine before = applier->machine; /* what a full disk takes us back to */
+    struct transaction transaction;
+    struct machine_answer answer;
+    transaction_init(&transaction, kv_store_present(applier->store), &applier->arena);
+    machine_apply(&applier->machine, &transaction, position, command, content, &applier->arena, &answer);
+    if (transaction.read.failed || kv_store_present(applier->store)->failed)
+        return STATUS_IO;
+    status = applier_write(applier, &transaction, &answer, content);
+    if (status != STATUS_OK) {
+        applier->machine = before;
+        return status;
+    }
+    atomic_fetch_add_explicit(&applier->published->number, 1, memory_order_release);
+    for (size_t i = 0; i < answer.effect_count; i++) {
+        if (answer.effects[i].kind != EFFECT_STORE_BLOCK)
+            applier_act(applier, APPLIER_EFFECT)->effect = answer.effects[i];
+    }
+    applier_post(applier, command, answer.result);
+    applier->commands_since_flush++;
+    applier->bytes_since_flush += packed.size_bytes;
+    applier->content_since_flush += content.size_bytes;
+    return STATUS_OK;
+}
+
+static enum status applier_commands(struct applier *applier, const struct replica_entry *entry)
+{
+    struct log_entry reader;
+    struct slice packed;
+    struct slice content;
+    enum status status = log_entry_open(&reader, buffer_slice(entry->bytes));
+    if (status != STATUS_OK)
+        return status;
+    for (uint32_t i = 0; log_entry_next(&reader, &packed, &content); i++) {
+        struct machine_position position = {
+            .index = entry->index,
+            .term = entry->term,
+            .command = i,
+            .command_count = reader.count,
+            .feature_level = reader.header.feature_level,
+            .uptime_ms = reader.header.uptime_ms,
+            .wall_ns = reader.header.wall_ns,
+        };
+        if (machine_has_applied(&applier->machine, &position))
+            continue;
+        status = applier_command(applier, &position, packed, content);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+/* An entry without commands. */
+static enum status applier_pass(struct applier *applier, const struct replica_entry *entry)
+{
+    if (entry->index <= applier->machine.applied_index)
+        return STATUS_OK;
+    struct machine before = applier->machine;
+    struct transaction transaction;
+    arena_reset(&applier->arena);
+    transaction_init(&transaction, kv_store_present(applier->store), &applier->arena);
+    machine_pass(&applier->machine, &transaction, entry->index, entry->term, &applier->arena);
+    enum status status = kv_store_write(applier->store, &transaction);
+    if (status != STATUS_OK)
+        applier->machine = before;
+    else
+        atomic_fetch_add_explicit(&applier->published->number, 1, memory_order_release);
+    return status;
+}
+
+static struct applier_action *applier_flush_begin(struct applier *applier)
+{
+    CHECK(!applier->flushing);
+    applier->flushing = true;
+    applier->commands_since_flush = 0;
+    applier->bytes_since_flush = 0;
+    applier->content_since_flush = 0;
+    struct applier_action *action = applier_act(applier, APPLIER_FLUSH);
+    action->index = applier->machine.applied_index;
+    action->number = applier->machine.command_number;
+    return action;
+}
+
+enum status applier_step(struct applier *applier, const struct replica_entry *entry, struct applier_action **actions)
+{
+    applier_begin(applier);
+    enum status status =
+        entry->kind == REPLICA_ENTRY_COMMANDS ? applier_commands(applier, entry) : applier_pass(applier, entry);
+    if (status == STATUS_OK) {
+        atomic_store_explicit(&applier->published->index, applier->machine.applied_index, memory_order_release);
+        bool due = applier->commands_since_flush >= LOG_FLUSH_COMMANDS ||
+                   applier->bytes_since_flush >= LOG_FLUSH_BYTES ||
+                   applier->content_since_flush >= LOG_FLUSH_CONTENT_BYTES;
+        if (due && !applier->flushing)
+            applier_flush_begin(applier);
+    }
+    *actions = applier->first;
+    return status;
+}
+
+void applier_flushed(struct applier *applier)
+{
+    CHECK(applier->flushing);
+    applier->flushing = false;
+}
+
+struct applier_action *applier_flush_now(struct applier *applier)
+{
+    if (applier->flushing)
+        return NULL;
+    applier_begin(applier);
+    return applier_flush_begin(applier);
+}
+
+enum status applier_redo_blocks(struct applier *applier, const struct replica_entry *entry, uint64_t number)
+{
+    struct log_entry reader;
+    struct slice packed;
+    struct slice content;
+    if (entry->kind != REPLICA_ENTRY_COMMANDS)
+        return STATUS_OK;
+    enum status status = log_entry_open(&reader, buffer_slice(entry->bytes));
+    for (; status == STATUS_OK && log_entry_next(&reader, &packed, &content); number++) {
+        struct block block;
+        arena_reset(&applier->arena);
+        /* A block row tells that this command stored one: it is named by the command's number. */
+        if (content.size_bytes == 0 || number > applier->machine.command_number ||
+            !block_get(kv_store_present(applier->store), (struct block_id){number}, &applier->arena, &block))
+            continue;
+        if (block.size_bytes != content.size_bytes || !hash128_equal(block.checksum, hash_content(content)))
+            return STATUS_BAD_DATA;
+        status = block_write(applier->blocks, block.id, content);
+    }
+    return status;
+}

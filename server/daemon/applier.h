@@ -1,0 +1,74 @@
+/* applier.h: the actor that applies committed entries: the only writer of the state.
+ *
+ * For each command: machine_apply, the block it stores, its batch, then the published counters, then its result. It
+ * also decides when a flush is due; the flush itself runs beside it (flusher.h), since it takes long. */
+#ifndef SERVER_DAEMON_APPLIER_H
+#define SERVER_DAEMON_APPLIER_H
+
+#include "base/buffer.h"
+#include "blockstore/block.h"
+#include "cluster/replica.h"
+#include "server/daemon/published.h"
+#include "statestore/machine/machine.h"
+
+/* The loop number of tickets that belong to the steward. */
+#define APPLIER_LOOP_STEWARD UINT32_MAX
+
+enum applier_action_kind {
+    APPLIER_RESULT, /* `bytes` (one owner goes along): the packed result for `place` of `loop` */
+    APPLIER_EFFECT, /* `effect` happened: to every loop and to the steward */
+    APPLIER_FLUSH,  /* start a flush of the state as it is now: `index`, `number` */
+};
+
+struct applier_action {
+    struct applier_action *next;
+    enum applier_action_kind kind;
+    uint32_t loop;
+    uint64_t place;
+    struct buffer *bytes;
+    struct machine_effect effect;
+    uint64_t index;
+    uint64_t number;
+};
+
+struct applier {
+    struct machine machine;
+    struct kv_store *store;
+    struct block_store *blocks;
+    struct published *published;
+    uint64_t nonce;                    /* in tickets sent before the registration */
+    struct incarnation_id incarnation; /* of this process, once it is registered */
+    bool flushing;
+    uint64_t commands_since_flush;
+    uint64_t bytes_since_flush;
+    uint64_t content_since_flush;
+    struct arena arena;         /* of one command */
+    struct arena actions_arena; /* of one step */
+    struct applier_action *first;
+    struct applier_action **last;
+};
+
+/* Loads the machine from the store; publishes where it stands. The store and the blocks are not owned. */
+void applier_init(struct applier *applier, struct kv_store *store, struct block_store *blocks,
+                  struct published *published, uint64_t nonce);
+void applier_fini(struct applier *applier);
+
+/* Applies one committed entry, or what of it is not in the state yet. STATUS_OK: *actions are to be carried out.
+ * STATUS_NO_SPACE: the disk is full; *actions are those of the commands that were done; call again with the same entry
+ * after a while. STATUS_IO, STATUS_BAD_DATA (an entry that does not decode, a command of a newer version): the node must
+ * stop. The actions live until the next call. */
+MUST_CHECK enum status applier_step(struct applier *applier, const struct replica_entry *entry,
+                                    struct applier_action **actions);
+
+/* The flush that APPLIER_FLUSH asked for is done. */
+void applier_flushed(struct applier *applier);
+
+/* Asks for a flush now, whatever has come since the last one; NULL if one is under way. */
+struct applier_action *applier_flush_now(struct applier *applier);
+
+/* At the start, before anything is applied: writes the blocks of an entry that is (partly) in the state already again,
+ * since RocksDB may have been ahead of the block files at the crash (DESIGN.md section 7). `number` is the command number
+ * of the entry's first command. STATUS_IO, STATUS_NO_SPACE, STATUS_BAD_DATA. */
+MUST_CHECK enum status applier_redo_blocks(struct applier *applier, const struct replica_entry *entry, uint64_t number);
+
+#endif
