@@ -119,6 +119,8 @@
 #define CONTENT_INLINE_MAX_BYTES 65536u
 /* Extent rows that one command frees; a larger file is removed or cut in steps of this. */
 #define CONTENT_STEP_EXTENTS 1024u
+/* Parents that moving a directory looks up to keep it out of itself; deeper: NFS4ERR_NAMETOOLONG. */
+#define DIRECTORY_DEPTH_MAX 65536u
 /* A write is merged into the inline extent before it while the result stays within this. */
 #define CONTENT_MERGE_BYTES 16384u
 
@@ -141,6 +143,8 @@
 #define STORE_SYNC_STEP_BYTES (1u << 20)
 /* RocksDB's own text log (four are kept). */
 #define STORE_TEXT_LOG_BYTES ((size_t)4 << 20)
+/* How often a flush looks whether RocksDB is done, where its own waiting cannot be trusted. */
+#define STORE_FLUSH_POLL_NS 1000000
 /* Released snapshots whose read options are kept for the next taker: more than gateway loops. */
 #define STORE_IDLE_VIEWS_MAX 64u
 

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <rocksdb/c.h>
 
@@ -246,12 +247,33 @@ static enum status store_write(struct kv_store *base, struct transaction *transa
     return store_error(store->log, "write", error);
 }
 
+static uint64_t store_property(struct rocksdb_store *store, const char *name)
+{
+    uint64_t value = 0;
+    CHECK(rocksdb_property_int(store->database, name, &value) == 0);
+    return value;
+}
+
+/* RocksDB 7.8.3: once it has resumed from a full disk, a flush with "wait" returns OK while the work still lies ahead
+ * (tried, see the unit test; it stays so until the database is opened again). So wait for what it means: no memtable
+ * that is no longer written to is left. An error on the way shows in a counter, and the next flush names it. */
 static enum status store_flush(struct kv_store *base)
 {
     struct rocksdb_store *store = store_of(base);
-    char *error = NULL;
-    rocksdb_flush(store->database, store->flush_options, &error);
-    return store_error(store->log, "flush", error);
+    for (;;) {
+        uint64_t errors = store_property(store, "rocksdb.background-errors");
+        char *error = NULL;
+        rocksdb_flush(store->database, store->flush_options, &error);
+        enum status status = store_error(store->log, "flush", error);
+        if (status != STATUS_OK)
+            return status;
+        while (store_property(store, "rocksdb.background-errors") == errors) {
+            if (store_property(store, "rocksdb.num-immutable-mem-table") == 0)
+                return STATUS_OK;
+            struct timespec pause = {0, STORE_FLUSH_POLL_NS};
+            nanosleep(&pause, NULL);
+        }
+    }
 }
 
 static enum status store_checkpoint(struct kv_store *base, const char *directory)
@@ -329,6 +351,7 @@ static void store_destroy(struct kv_store *base)
 {
     struct rocksdb_store *store = store_of(base);
     CHECK(store->view_count == 0);
+    (void)store_flush(base); /* only spares the next start some replay: what does not get there is in the log */
     rocksdb_close(store->database);
     store_free(store);
 }
@@ -378,11 +401,7 @@ enum status kv_rocksdb_open(const char *path, const struct kv_rocksdb_options *o
 uint64_t kv_rocksdb_memory_bytes(struct kv_store *base)
 {
     struct rocksdb_store *store = store_of(base);
-    uint64_t memtable_bytes = 0;
-    uint64_t table_bytes = 0;
-    if (rocksdb_property_int(store->database, "rocksdb.cur-size-all-mem-tables", &memtable_bytes) != 0)
-        memtable_bytes = 0;
-    if (rocksdb_property_int(store->database, "rocksdb.estimate-table-readers-mem", &table_bytes) != 0)
-        table_bytes = 0;
+    uint64_t memtable_bytes = store_property(store, "rocksdb.cur-size-all-mem-tables");
+    uint64_t table_bytes = store_property(store, "rocksdb.estimate-table-readers-mem");
     return memtable_bytes + table_bytes + rocksdb_cache_get_usage(store->cache);
 }
