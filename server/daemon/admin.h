@@ -1,0 +1,59 @@
+/* admin.h: the HTTP door for operators and monitoring: /healthz, /readyz, /metrics, and the JSON that qnfsctl asks for.
+ * Runs on libmicrohttpd's threads; it reads through snapshots of its own and changes through commands. */
+#ifndef SERVER_DAEMON_ADMIN_H
+#define SERVER_DAEMON_ADMIN_H
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "proto/log.pb-c.h"
+#include "server/daemon/config.h"
+#include "server/daemon/gateway_thread.h"
+#include "server/daemon/published.h"
+
+/* What the node tells of itself, all copied. */
+struct admin_node_status {
+    bool serving;
+    bool healthy; /* every thread turned over lately */
+    uint64_t node;
+    uint64_t incarnation;
+    uint8_t cluster_id[16];
+    bool leader;
+    uint64_t term;
+    uint64_t commit_index;
+    uint64_t applied_index;
+    uint64_t applied_number;  /* command number of the state */
+    uint64_t flushed_index;   /* the log below is not needed */
+    uint64_t log_bytes;       /* on disk */
+    uint64_t flushes;
+    uint64_t started_wall_ns;
+    uint64_t free_bytes;
+    uint64_t total_bytes;
+    uint64_t uptime_ms; /* the cluster's, as the leases see it */
+};
+
+/* How the admin door reaches the node; any thread. */
+struct admin_ports {
+    void *context;
+    struct kv_store *store;
+    const struct published *published;
+    void (*status)(void *context, struct admin_node_status *status);
+    /* Sends the command's body through the log as the node's own request and waits for its result (in the arena).
+     * STATUS_REFUSED: not serving yet, or stopping. STATUS_CLOSED: no answer within timeout_ms: what became of it is
+     * not known (the same command may be sent again; export and settings commands do no harm twice). */
+    enum status (*execute)(void *context, Qnfs__Command *command, uint32_t timeout_ms, struct arena *arena,
+                           Qnfs__Result **result);
+    uint32_t loop_count;
+    void (*loop_counters)(void *context, uint32_t loop, struct gateway_thread_counters *counters);
+};
+
+struct admin;
+
+/* Listens on the address. STATUS_IO: `trouble` says why (address in use ...). */
+MUST_CHECK enum status admin_start(const struct config_address *address, const struct admin_ports *ports,
+                                   const struct log *log, struct clock clock, struct admin **admin, char *trouble,
+                                   size_t room);
+
+/* Ends all requests and frees it. */
+void admin_stop(struct admin *admin);
+
+#endif
