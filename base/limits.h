@@ -107,6 +107,7 @@
 #define EXPORTS_MAX 4096u
 #define EXPORT_PATH_MAX_BYTES 1024u
 #define EXPORT_CLIENTS_MAX 256u
+#define EXPORT_FLAVORS_MAX 16u
 
 /* --- machine --- */
 /* One command with its content; larger: refused by the proposer. */
@@ -148,6 +149,15 @@
 /* Released snapshots whose read options are kept for the next taker: more than gateway loops. */
 #define STORE_IDLE_VIEWS_MAX 64u
 
+/* Results of a node's own requests that are kept above its low-water mark; more: NFS4ERR_DELAY. */
+#define NODE_REQUESTS_MAX 16384u
+/* Results that one command forgets. */
+#define NODE_REQUESTS_STEP 256u
+/* State rows (opens, locks, byte ranges, slots) of a dead client that one command frees; the rest goes by Purge. */
+#define CLIENT_STEP_ROWS 8192u
+/* Clients whose lease one Expire ends; its result says that there are more. */
+#define LEASE_EXPIRE_STEP 1024u
+
 /* --- cluster --- */
 /* Log segments are preallocated at this size; an entry may make one larger. */
 #define LOG_SEGMENT_BYTES (64u << 20)
@@ -155,6 +165,16 @@
 #define LOG_FLUSH_BYTES (64u << 20)
 #define LOG_FLUSH_CONTENT_BYTES (512u << 20)
 #define LOG_FLUSH_COMMANDS 100000u
+
+/* --- steward --- */
+/* How often it looks for leases that ran out, files to free, dead blocks, free space. */
+#define STEWARD_TICK_MS 250u
+/* Dead blocks that one command forgets. */
+#define STEWARD_BLOCKS_PER_COMMAND_MAX 1024u
+/* A disk is low when less than this part of it, and less than this many bytes, are free: what grows answers NOSPC, and
+ * the log, removals and renewals live from the rest. */
+#define SPACE_RESERVE_DIVISOR 8u
+#define SPACE_RESERVE_MAX_BYTES (1ull << 30)
 
 /* --- admin --- */
 #define ADMIN_CONNECTIONS_MAX 64u

@@ -105,3 +105,16 @@ void name_remove(struct apply *apply, struct inode *directory, const struct dire
     dirent_delete(apply->transaction, directory->id.volume, directory->id.inode, dirent, apply->arena);
     name_touch(apply, directory);
 }
+
+void name_unlink(struct apply *apply, struct inode *inode)
+{
+    CHECK(inode->type != NF4DIR && inode->link_count > 0);
+    inode->link_count--;
+    inode->change = apply_change(apply);
+    inode->metadata_time_ns = apply->wall_ns;
+    bool is_kept = inode->link_count > 0 || (inode->type == NF4REG && open_any(apply->read, inode->id, apply->arena));
+    if (is_kept)
+        inode_put(apply->transaction, inode, apply->arena);
+    else
+        file_release(apply, inode);
+}

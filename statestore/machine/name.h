@@ -24,4 +24,7 @@ void name_add(struct apply *apply, struct inode *directory, struct slice name, c
 /* Takes an entry out; likewise. */
 void name_remove(struct apply *apply, struct inode *directory, const struct dirent *dirent);
 
+/* One name of a file is gone: one link less. Without another the inode is freed, or kept as an orphan while it is open. */
+void name_unlink(struct apply *apply, struct inode *inode);
+
 #endif
