@@ -149,14 +149,24 @@
 /* Released snapshots whose read options are kept for the next taker: more than gateway loops. */
 #define STORE_IDLE_VIEWS_MAX 64u
 
-/* Results of a node's own requests that are kept above its low-water mark; more: NFS4ERR_DELAY. */
+/* Results of one stream of a node's own requests that are kept above its low-water mark; more: NFS4ERR_DELAY. */
 #define NODE_REQUESTS_MAX 16384u
 /* Results that one command forgets. */
 #define NODE_REQUESTS_STEP 256u
+/* A result that is kept to answer a retry: the largest is a denied LOCK with its owner. CHECK. */
+#define REPLAY_RESULT_MAX_BYTES 2048u
 /* State rows (opens, locks, byte ranges, slots) of a dead client that one command frees; the rest goes by Purge. */
 #define CLIENT_STEP_ROWS 8192u
 /* Clients whose lease one Expire ends; its result says that there are more. */
 #define LEASE_EXPIRE_STEP 1024u
+
+/* --- block files --- */
+/* One block: the content of a command. Larger: a CHECK, since commands are bounded. */
+#define BLOCK_MAX_BYTES (4u << 20)
+/* What one checksum covers: a READ of 4 KiB reads and checks this much (3 us). Fixed by the format. */
+#define BLOCK_CHUNK_BYTES 16384u
+/* Written blocks that wait for a sync; at it a write syncs its own block before it returns. */
+#define BLOCK_UNSYNCED_MAX 32768u
 
 /* --- cluster --- */
 /* Log segments are preallocated at this size; an entry may make one larger. */
@@ -165,6 +175,12 @@
 #define LOG_FLUSH_BYTES (64u << 20)
 #define LOG_FLUSH_CONTENT_BYTES (512u << 20)
 #define LOG_FLUSH_COMMANDS 100000u
+
+/* --- threads --- */
+/* How long a worker sleeps without a message before it looks around. */
+#define WORKER_SLEEP_MS 1000u
+/* Threads that read blocks. */
+#define BLOCK_POOL_THREADS 4u
 
 /* --- steward --- */
 /* How often it looks for leases that ran out, files to free, dead blocks, free space. */
@@ -177,8 +193,18 @@
 #define SPACE_RESERVE_MAX_BYTES (1ull << 30)
 
 /* --- admin --- */
+/* HTTP connections, each with a thread of its own; the next one is closed at once. */
 #define ADMIN_CONNECTIONS_MAX 64u
+/* Body of an admin request (an export's specification); larger: 413. */
 #define ADMIN_BODY_MAX_BYTES 65536u
+/* An admin connection on which nothing happens for so long is closed. */
+#define ADMIN_IDLE_TIMEOUT_SECONDS 30u
+/* How long an admin request waits for its command to be applied; then 504. */
+#define ADMIN_COMMAND_TIMEOUT_MS 10000u
+/* Directory entries that one list looks at to find the names of its files; the others are shown as volume:inode. */
+#define ADMIN_PATH_ENTRIES_MAX 200000u
+/* Bytes of text about broken invariants in the answer of a check; the count is complete. */
+#define ADMIN_CHECK_TEXT_MAX_BYTES 65536u
 /* Rows in one answer of a list; the answer says that there are more, and where to go on. */
 #define ADMIN_ROWS_MAX 10000u
 

@@ -5,6 +5,7 @@
 #include "proto/log_codec.h"
 #include "proto/log_entry.h"
 #include "statestore/machine/block.h"
+#include "statestore/store/schema.h"
 
 void applier_init(struct applier *applier, struct kv_store *store, struct block_store *blocks,
                   struct published *published, uint64_t nonce)
@@ -183,10 +184,37 @@ enum status applier_step(struct applier *applier, const struct replica_entry *en
     return status;
 }
 
-void applier_flushed(struct applier *applier)
+/* The one node-local row that this file owns: up to which entry all blocks are synced; 8 bytes, big-endian. */
+static const uint8_t synced_key[] = {
+    SCHEMA_NODE_LOCAL, 'b', 'l', 'o', 'c', 'k', 's', '-', 's', 'y', 'n', 'c', 'e', 'd'};
+
+enum status applier_flushed(struct applier *applier, uint64_t index)
 {
     CHECK(applier->flushing);
-    applier->flushing = false;
+    uint8_t value[8];
+    for (unsigned i = 0; i < 8; i++)
+        value[i] = (uint8_t)(index >> (56 - 8 * i));
+    struct transaction transaction;
+    arena_reset(&applier->arena);
+    transaction_init(&transaction, kv_store_present(applier->store), &applier->arena);
+    transaction_put(&transaction, slice_make(synced_key, sizeof(synced_key)), slice_make(value, sizeof(value)));
+    enum status status = kv_store_write(applier->store, &transaction);
+    if (status == STATUS_OK)
+        applier->flushing = false;
+    return status;
+}
+
+uint64_t applier_synced_index(struct applier *applier)
+{
+    struct slice value;
+    uint64_t index = 0;
+    arena_reset(&applier->arena);
+    if (kv_get(kv_store_present(applier->store), slice_make(synced_key, sizeof(synced_key)), &applier->arena, &value)) {
+        CHECK(value.size_bytes == 8);
+        for (unsigned i = 0; i < 8; i++)
+            index = index << 8 | value.data[i];
+    }
+    return index;
 }
 
 struct applier_action *applier_flush_now(struct applier *applier)

@@ -60,8 +60,12 @@ void applier_fini(struct applier *applier);
 MUST_CHECK enum status applier_step(struct applier *applier, const struct replica_entry *entry,
                                     struct applier_action **actions);
 
-/* The flush that APPLIER_FLUSH asked for is done. */
-void applier_flushed(struct applier *applier);
+/* The flush that APPLIER_FLUSH asked for is done: notes in the state that blocks of entries up to `index` are synced.
+ * STATUS_NO_SPACE (call again), STATUS_IO. */
+MUST_CHECK enum status applier_flushed(struct applier *applier, uint64_t index);
+
+/* Entries up to this one need no applier_redo_blocks. */
+uint64_t applier_synced_index(struct applier *applier);
 
 /* Asks for a flush now, whatever has come since the last one; NULL if one is under way. */
 struct applier_action *applier_flush_now(struct applier *applier);

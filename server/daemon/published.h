@@ -10,9 +10,12 @@
 #include "statestore/store/kv.h"
 
 struct published {
-    atomic_uint_least64_t commit; /* index known committed: the barrier of reads that start now */
-    atomic_uint_least64_t index;  /* every entry up to it is applied whole */
-    atomic_uint_least64_t number; /* commands and passed entries applied in this process: the version of the state */
+    atomic_uint_least64_t commit;    /* index known committed: the barrier of reads that start now */
+    atomic_uint_least64_t index;     /* every entry up to it is applied whole */
+    atomic_uint_least64_t number;    /* commands and passed entries applied in this process: the version of the state */
+    atomic_uint_least64_t uptime_ms; /* the cluster's clock, as the leader would stamp it now */
+    atomic_uint_least64_t flushed_index; /* entries and commands that survive a crash in the store alone */
+    atomic_uint_least64_t flushed_number;
     atomic_uint_least64_t free_bytes; /* of the data directory's file system */
     atomic_uint_least64_t total_bytes;
 };
