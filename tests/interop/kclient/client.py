@@ -91,7 +91,7 @@ class Call:
 
 class Actor:
     """One process in a client. actor.NAME(...) makes the call os.NAME (or one of guest-agent's Actor) there;
-    start("NAME", ...) does not wait for its answer. close() is the process's death."""
+    start("NAME", ...) does not wait for its answer."""
     def __init__(self, client, uid=None, gid=None, groups=None, patience_s=120.0):
         self.client, self.patience_s, self.pending = client, patience_s, None
         self.sock = client.connect()
@@ -116,14 +116,15 @@ class Actor:
             killer.kill_process(self.pid)
         self.sock.close()
 
-    def close(self):
+    def end(self):
+        """The process ends as if killed between two calls."""
         self.sock.close()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.close()
+        self.end()
 
 
 class Client:

@@ -9,6 +9,7 @@ class Environment:
 
     def __init__(self, a, b, server, version, programs, seed, killing, long_form, planted):
         self.a, self.b, self.server, self.version, self.programs = a, b, server, version, programs
+        self.ours = hasattr(server, "build")     # not a reference
         self.seed, self.killing, self.long_form, self.planted = seed, killing, long_form, planted
 
     def directory(self, case):

@@ -29,8 +29,8 @@ class ExternalServer:
     kills = 0
     recoveries = ()
 
-    def __init__(self, address, export="/data"):
-        self.port, self.exports = int(address.rpartition(":")[2]), [export]
+    def __init__(self, address, exports):
+        self.port, self.exports = int(address.rpartition(":")[2]), exports
         self.host = address.rpartition(":")[0]
 
     def start(self):
