@@ -45,6 +45,12 @@ struct hash128 hash_content(struct slice bytes)
     return (struct hash128){hash.low64, hash.high64};
 }
 
+struct hash128 hash_seeded(uint64_t seed, struct slice bytes)
+{
+    XXH128_hash_t hash = XXH3_128bits_withSeed(bytes.data, bytes.size_bytes, seed);
+    return (struct hash128){hash.low64, hash.high64};
+}
+
 struct hash128 hash_chain(struct hash128 previous, struct slice bytes)
 {
     struct hash128 content = hash_content(bytes);

@@ -23,6 +23,9 @@ struct hash128 hash_content(struct slice bytes);
 /* XXH3-128 over the previous value and the bytes: a link of the chain. Pure. */
 struct hash128 hash_chain(struct hash128 previous, struct slice bytes);
 
+/* XXH3-128 of the bytes with a seed: bytes that are right but in a wrong place do not match. Pure. */
+struct hash128 hash_seeded(uint64_t seed, struct slice bytes);
+
 /* SipHash-2-4-128 (Aumasson and Bernstein, 2012, with the 128-bit extension of the reference code). Pure. */
 struct hash128 siphash128(const struct siphash_key *key, struct slice bytes);
 
