@@ -65,6 +65,8 @@
 #define NFS4_SESSIONS_PER_CLIENT_MAX 64u
 /* Connections bound to one session; more are served but not bound. */
 #define NFS4_CONNECTIONS_PER_SESSION_MAX 64u
+/* Clients that one Renew command renews; more go into the next one. */
+#define NFS4_RENEW_BATCH_MAX 4096u
 /* Client records; more: courtesy clients go first, then NFS4ERR_DELAY for EXCHANGE_ID. */
 #define NFS4_CLIENTS_MAX 200000u
 /* Opens and locks of one client; more: NFS4ERR_RESOURCE (4.0) or NFS4ERR_DELAY (4.1). */
@@ -175,6 +177,20 @@
 #define LOG_FLUSH_BYTES (64u << 20)
 #define LOG_FLUSH_CONTENT_BYTES (512u << 20)
 #define LOG_FLUSH_COMMANDS 100000u
+/* Entries and bytes of one batch in a segment: more make a second batch, before the same sync. */
+#define LOG_BATCH_ENTRIES_MAX 1024u
+#define LOG_BATCH_BYTES (4u << 20)
+/* Largest log entry: one command and its content, each at its bound. */
+#define ENTRY_MAX_BYTES (2u * COMMAND_MAX_BYTES + 64u)
+/* Members of a cluster, voters and standbys; more are refused. */
+#define CLUSTER_MEMBERS_MAX 31u
+/* Appends that are not yet synced before the replica waits with packing; full entries are packed all the same. */
+#define REPLICA_APPENDS_MAX 2u
+/* Entries and bytes that are packed and not yet applied; at it proposals wait. */
+#define REPLICA_WINDOW_ENTRIES 2048u
+#define REPLICA_WINDOW_BYTES (64u << 20)
+/* Proposals that wait to be packed: all parked compounds of all loops. The next one is refused. */
+#define REPLICA_WAITING_MAX (4u << 20)
 
 /* --- threads --- */
 /* How long a worker sleeps without a message before it looks around. */

@@ -3,20 +3,28 @@
  * Two actors stand behind it, each a step function over messages, driven by a thread of the shell or by the simulator:
  *
  *   replica      (raft loop)   the raft core and its guard; never touches the disk
- *   log_writer   (its thread)  log segments and the vote record; the only one that writes them
+ *   log_writer   (its thread)  log segments and the vote record; the only one that writes them (log_writer.h)
  *
  * A proposal's life: a gateway loop sends a struct proposal; the replica packs all that wait into one entry
  * (DESIGN.md section 12), submits it to the core, asks the log writer to append it; the writer syncs and reports;
- * the core commits; the replica hands the entry to the apply thread. */
+ * the core commits; the replica hands the entry to the apply thread.
+ *
+ * The shell's part: it feeds every message that comes, one step each, and carries the actions out in their order, all of
+ * them, before the next step. It feeds REPLICA_TICK at actions.deadline_ms. Every reply of the log writer and every entry
+ * that was applied comes back as a message. While a vote is being saved the replica holds back what must wait; the shell
+ * need not know. */
 #ifndef CLUSTER_REPLICA_H
 #define CLUSTER_REPLICA_H
 
+#include "base/arena.h"
 #include "base/buffer.h"
 #include "base/list.h"
 #include "base/slice.h"
+#include "base/status.h"
+#include "cluster/configuration.h"
 
 /* One command that wants to be in the log. The sender owns it (and the bytes) until the command's result has come back
- * to its ticket; the replica copies the bytes when it packs them, and keeps no pointer afterwards. */
+ * to its ticket, or it was refused; the replica copies the bytes when it packs them, and keeps no pointer afterwards. */
 struct proposal {
     struct list_link link;
     struct slice command; /* a packed Qnfs__Command */
@@ -25,12 +33,129 @@ struct proposal {
 
 enum replica_entry_kind { REPLICA_ENTRY_COMMANDS, REPLICA_ENTRY_CONFIGURATION, REPLICA_ENTRY_BARRIER };
 
-/* A log entry in memory. The bytes are those of DESIGN.md section 12 for COMMANDS. */
+/* A log entry in memory. The bytes are those of DESIGN.md section 12 for COMMANDS, of configuration.h for CONFIGURATION;
+ * a BARRIER has none (an empty buffer). */
 struct replica_entry {
     uint64_t index;
     uint64_t term;
     enum replica_entry_kind kind;
     struct buffer *bytes; /* one owner goes along with the entry */
 };
+
+/* Whether the log has room on its disk. */
+enum log_space {
+    LOG_SPACE_GOOD,
+    LOG_SPACE_LOW,  /* the reserve is in use and could not be renewed: flush, refuse what grows */
+    LOG_SPACE_FULL, /* entries wait in memory for room: no proposal is packed until it is better */
+};
+
+/* --- into the replica --- */
+
+enum replica_message_kind {
+    REPLICA_START,          /* the first one: once, before any other */
+    REPLICA_PROPOSE,        /* `proposals` */
+    REPLICA_TICK,           /* the deadline has come; also harmless at any other time */
+    REPLICA_PERSISTED,      /* log writer: all entries up to `index` are safe; `epoch` is the append's */
+    REPLICA_VOTE_SAVED,     /* log writer */
+    REPLICA_SNAPSHOT_SAVED, /* log writer: the snapshot record for `index` is safe */
+    REPLICA_ENTRIES,        /* log writer: `entries` that were asked for */
+    REPLICA_SPACE,          /* log writer: `space` has changed */
+    REPLICA_APPLIED,        /* apply thread: every entry up to `index` is applied; the machine's `uptime_ms` */
+    REPLICA_FLUSHED,        /* apply thread: a flush that covers `index` is complete: the log may be cut up to it */
+};
+
+/* Made by whoever sends it (log_writer_step makes the writer's on the heap). The step takes what it needs out of it;
+ * the memory stays the sender's or goes by replica_message_free. */
+struct replica_message {
+    struct list_link link; /* for the shell's inbox */
+    enum replica_message_kind kind;
+    enum log_space space;
+    uint64_t index;
+    uint64_t epoch;
+    uint64_t uptime_ms;
+    struct list proposals;         /* of struct proposal; empty after the step */
+    struct replica_entry *entries; /* heap; the step takes the bytes' owners */
+    uint32_t entry_count;
+};
+
+/* Frees a message of log_writer_step, with the owners that no step has taken. */
+void replica_message_free(struct replica_message *message);
+
+/* --- out of the replica --- */
+
+enum replica_role { REPLICA_FOLLOWER, REPLICA_CANDIDATE, REPLICA_LEADER };
+
+enum replica_action_kind {
+    REPLICA_ACTION_LOG,     /* post `request` (log_writer.h, owner goes along) to the log writer; order matters */
+    REPLICA_ACTION_COMMIT,  /* publish `index` as committed, before any later action is carried out */
+    REPLICA_ACTION_APPLY,   /* post `entry` (owner goes along) to the apply thread; in order, none missing */
+    REPLICA_ACTION_ROLE,    /* `role`, `term`, `leader` (0: unknown) are new */
+    REPLICA_ACTION_REFUSED, /* `proposal` will not be in the log, as too many wait (STATUS_FULL) */
+    REPLICA_ACTION_SPACE,   /* `space` of the log has changed */
+};
+
+struct replica_action {
+    struct replica_action *next;
+    enum replica_action_kind kind;
+    enum replica_role role;
+    enum log_space space;
+    uint64_t index;
+    uint64_t term;
+    uint64_t leader;
+    struct log_request *request;
+    struct replica_entry entry;
+    struct proposal *proposal;
+};
+
+/* The list of one step; the memory is its arena's and lives until the next step. */
+struct replica_actions {
+    struct arena arena;
+    struct replica_action *first;
+    struct replica_action **last;
+    uint64_t deadline_ms; /* feed REPLICA_TICK then */
+};
+
+void replica_actions_init(struct replica_actions *actions);
+void replica_actions_fini(struct replica_actions *actions);
+
+struct replica; /* owned by the raft loop */
+struct log_recovered;
+
+struct replica_options {
+    uint64_t id;   /* this node */
+    uint64_t seed; /* for election time-outs */
+    uint32_t election_ms;
+    uint32_t heartbeat_ms;
+    uint64_t applied_index; /* what the state stands at: entries above it are handed out, read from the log again */
+    uint64_t uptime_ms;     /* the machine's last one */
+    uint32_t feature_level; /* stamped on entries */
+};
+
+/* A replica that continues the recovered log (copied as needed; the caller may drop it afterwards). CHECKs that the
+ * state is not behind the log's start. */
+struct replica *replica_create(const struct replica_options *options, const struct log_recovered *recovered);
+/* Gives back everything, whatever was under way. Proposals that still wait are the sender's. */
+void replica_destroy(struct replica *replica);
+
+/* One event. now_ms is boot time (clock.h), never going back, over 0; wall_ns the wall clock. *actions is emptied first.
+ * Never waits; a broken invariant of the core is a CHECK. */
+void replica_step(struct replica *replica, struct replica_message *message, uint64_t now_ms, int64_t wall_ns,
+                  struct replica_actions *actions);
+
+/* For status pages and metrics; the raft loop only. */
+struct replica_status {
+    enum replica_role role;
+    uint64_t term;
+    uint64_t leader;
+    uint64_t last_index;
+    uint64_t durable_index;
+    uint64_t commit_index;
+    uint64_t applied_index;
+    uint64_t snapshot_index; /* up to which the log is cut */
+    uint64_t waiting;        /* proposals not yet packed */
+    struct configuration configuration;
+};
+
+void replica_status(const struct replica *replica, struct replica_status *status);
 
 #endif
