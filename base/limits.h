@@ -195,6 +195,10 @@
 /* --- threads --- */
 /* How long a worker sleeps without a message before it looks around. */
 #define WORKER_SLEEP_MS 1000u
+/* How long the applier and the log writer wait before they try a full disk again. */
+#define DISK_FULL_RETRY_MS 100u
+/* Committed entries that wait for the applier: at most one a parked compound. */
+#define APPLIER_INBOX_MAX (4u << 20)
 /* Threads that read blocks. */
 #define BLOCK_POOL_THREADS 4u
 

@@ -1,0 +1,160 @@
+#include "server/daemon/applier_thread.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/limits.h"
+
+/* To the applier: an entry, or word that a flush has ended. To the flusher: start. */
+struct applier_post {
+    struct list_link link;
+    bool flush; /* of the state as it was at `index` */
+    struct replica_entry entry;
+    uint64_t index;
+    uint64_t number;
+};
+
+struct applier_thread {
+    struct applier *applier;
+    struct applier_ports ports;
+    const struct log *log;
+    struct worker apply;
+    struct worker flush;
+    bool advanced; /* since the last word to ports.advanced */
+    atomic_bool stopping;
+};
+
+static struct applier_post *post_create(void)
+{
+    struct applier_post *post = calloc(1, sizeof(*post));
+    CHECK(post != NULL);
+    return post;
+}
+
+static void apply_carry(struct applier_thread *thread, const struct applier_action *action)
+{
+    for (; action != NULL; action = action->next) {
+        struct applier_post *post;
+        switch (action->kind) {
+        case APPLIER_RESULT:
+            thread->ports.result(thread->ports.context, action->loop, action->place, action->bytes);
+            break;
+        case APPLIER_EFFECT: thread->ports.effect(thread->ports.context, &action->effect); break;
+        case APPLIER_FLUSH:
+            post = post_create();
+            post->flush = true;
+            post->index = action->index;
+            post->number = action->number;
+            worker_post(&thread->flush, &post->link);
+            break;
+        }
+    }
+}
+
+static void apply_entry(struct applier_thread *thread, const struct replica_entry *entry)
+{
+    enum status status;
+    bool told = false;
+    do {
+        struct applier_action *actions;
+        status = applier_step(thread->applier, entry, &actions);
+        apply_carry(thread, actions);
+        if (status == STATUS_NO_SPACE) {
+            if (!told)
+                log_line(thread->log, LOG_ERROR, "the disk is full: changes wait until there is room");
+            told = true;
+            usleep(DISK_FULL_RETRY_MS * 1000);
+        }
+    } while (status == STATUS_NO_SPACE);
+    if (told)
+        log_line(thread->log, LOG_INFO, "there is room on the disk again");
+    if (status != STATUS_OK)
+        thread->ports.failed(thread->ports.context, status, "applying a log entry");
+    thread->advanced = true;
+}
+
+static void on_apply(void *context, struct list_link *link)
+{
+    struct applier_thread *thread = context;
+    struct applier_post *post = container_of(link, struct applier_post, link);
+    if (post->flush) {
+        enum status status = applier_flushed(thread->applier, post->index);
+        if (status != STATUS_OK && status != STATUS_NO_SPACE)
+            thread->ports.failed(thread->ports.context, status, "noting a flush");
+        if (status == STATUS_OK)
+            thread->ports.flushed(thread->ports.context, post->index);
+        else
+            worker_post(&thread->apply, &post->link); /* again, behind what waits */
+        if (status != STATUS_OK)
+            return;
+    } else {
+        apply_entry(thread, &post->entry);
+        buffer_put(post->entry.bytes);
+    }
+    free(post);
+}
+
+static void on_apply_idle(void *context)
+{
+    struct applier_thread *thread = context;
+    if (thread->advanced)
+        thread->ports.advanced(thread->ports.context);
+    thread->advanced = false;
+}
+
+static enum status flush_all(struct applier_thread *thread)
+{
+    enum status status = block_sync(thread->applier->blocks);
+    return status == STATUS_OK ? kv_store_flush(thread->applier->store) : status;
+}
+
+static void on_flush(void *context, struct list_link *link)
+{
+    struct applier_thread *thread = context;
+    struct applier_post *post = container_of(link, struct applier_post, link);
+    enum status status;
+    while ((status = flush_all(thread)) == STATUS_NO_SPACE && !atomic_load(&thread->stopping))
+        usleep(DISK_FULL_RETRY_MS * 1000);
+    if (status == STATUS_NO_SPACE) { /* stopping: the log has it all */
+        free(post);
+        return;
+    }
+    if (status != STATUS_OK)
+        thread->ports.failed(thread->ports.context, status, "flushing the state");
+    struct published *published = thread->applier->published;
+    atomic_store_explicit(&published->flushed_index, post->index, memory_order_release);
+    atomic_store_explicit(&published->flushed_number, post->number, memory_order_release);
+    worker_post(&thread->apply, &post->link);
+}
+
+struct applier_thread *applier_thread_start(struct applier *applier, const struct applier_ports *ports,
+                                            const struct log *log)
+{
+    struct applier_thread *thread = calloc(1, sizeof(*thread));
+    CHECK(thread != NULL);
+    thread->applier = applier;
+    thread->ports = *ports;
+    thread->log = log;
+    worker_start(&thread->flush, 4, WORKER_SLEEP_MS, thread, on_flush, NULL);
+    worker_start(&thread->apply, APPLIER_INBOX_MAX, WORKER_SLEEP_MS, thread, on_apply, on_apply_idle);
+    return thread;
+}
+
+void applier_thread_apply(struct applier_thread *thread, const struct replica_entry *entry)
+{
+    struct applier_post *post = post_create();
+    post->entry = *entry;
+    worker_post(&thread->apply, &post->link);
+}
+
+void applier_thread_stop(struct applier_thread *thread)
+{
+    atomic_store(&thread->stopping, true);
+    worker_stop(&thread->flush); /* a flush that has begun ends, and its word is in the inbox below */
+    worker_stop(&thread->apply);
+    /* So that the next start has next to nothing to apply again. If it fails, the log has it all. */
+    if (flush_all(thread) != STATUS_OK)
+        log_line(thread->log, LOG_WARN, "the last flush failed; the next start applies more of the log again");
+    free(thread);
+}
