@@ -41,7 +41,7 @@ static void extent_codec(struct row *row, void *value)
     }
 }
 
-static void extent_decode(struct slice key, struct slice value, struct extent *extent)
+void extent_decode_row(struct slice key, struct slice value, struct extent *extent)
 {
     CHECK(key.size_bytes == EXTENT_PREFIX_BYTES + 8);
     *extent = (struct extent){0};
@@ -69,7 +69,7 @@ static void extent_walk_settle(struct extent_walk *walk)
     const struct inode cut = {.cut_offset = walk->cut_offset, .cut_number = walk->cut_number};
     struct extent extent;
     for (; walk->cursor.valid; kv_cursor_next(&walk->cursor)) {
-        extent_decode(walk->cursor.key, walk->cursor.value, &extent);
+        extent_decode_row(walk->cursor.key, walk->cursor.value, &extent);
         if (!extent_is_dead(&cut, &extent))
             return;
     }
@@ -89,7 +89,7 @@ bool extent_walk_get(struct extent_walk *walk, struct extent *extent)
 {
     if (!walk->cursor.valid)
         return false;
-    extent_decode(walk->cursor.key, walk->cursor.value, extent);
+    extent_decode_row(walk->cursor.key, walk->cursor.value, extent);
     return extent->offset < walk->end;
 }
 
@@ -113,7 +113,7 @@ size_t extent_collect(struct kv_read *read, struct file_id file, uint64_t offset
     extent_cursor_open(read, file, offset, arena, &cursor);
     for (; cursor.valid && count < room; kv_cursor_next(&cursor)) {
         struct extent *extent = &extents[count];
-        extent_decode(cursor.key, cursor.value, extent);
+        extent_decode_row(cursor.key, cursor.value, extent);
         if (extent->offset >= end)
             break;
         extent->bytes = SLICE_EMPTY; /* belongs to the cursor; see extent_bytes */
@@ -130,7 +130,7 @@ bool extent_ending_at(struct kv_read *read, struct file_id file, uint64_t end, s
     struct slice value;
     if (!kv_get(read, key, arena, &value))
         return false;
-    extent_decode(key, value, extent);
+    extent_decode_row(key, value, extent);
     return true;
 }
 

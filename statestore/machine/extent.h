@@ -32,6 +32,9 @@ void extent_walk_close(struct extent_walk *walk);
 
 /* --- machine only (content.c, purge.c, check_files.c) --- */
 
+/* Takes a row that a cursor found apart; its bytes point into `value`. Pure. */
+void extent_decode_row(struct slice key, struct slice value, struct extent *extent);
+
 /* Whether the inode's pending cut has killed the extent. Pure. */
 bool extent_is_dead(const struct inode *inode, const struct extent *extent);
 
