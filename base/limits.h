@@ -61,6 +61,8 @@
 #define NFS4_OPERATIONS_MAX 128u
 /* Slots of one session's fore channel (Linux asks for 64 at first, up to 1,024). */
 #define NFS4_SLOTS_MAX 256u
+/* Slots of a back channel: callbacks of one client at a time. */
+#define NFS4_CALLBACK_SLOTS_MAX 16u
 /* Sessions of one client; more: NFS4ERR_NOSPC (RFC 8881 18.36.3). */
 #define NFS4_SESSIONS_PER_CLIENT_MAX 64u
 /* Connections bound to one session; more are served but not bound. */
