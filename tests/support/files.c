@@ -13,6 +13,8 @@
 #include "statestore/machine/extent.h"
 #include "statestore/machine/name.h"
 
+#define FILES_FLUSH_COMMANDS 64u
+
 static ProtobufCBinaryData files_bytes(struct slice bytes)
 {
     return (ProtobufCBinaryData){bytes.size_bytes, (uint8_t *)(uintptr_t)bytes.data};
@@ -96,6 +98,8 @@ enum nfsstat4 files_end(struct files *files)
             files_keep_block(files, files->apply.effects[i].block.value);
     }
     assert_int_equal(kv_store_write(files->store, &files->transaction), STATUS_OK);
+    if (files->apply.number % FILES_FLUSH_COMMANDS == 0) /* the store keeps what a crash might go back to */
+        assert_int_equal(kv_store_flush(files->store), STATUS_OK);
     return (enum nfsstat4)files->result.status;
 }
 
