@@ -12,6 +12,7 @@
 #ifndef CLUSTER_LOG_WRITER_H
 #define CLUSTER_LOG_WRITER_H
 
+#include "base/random.h"
 #include "cluster/disk.h"
 #include "cluster/replica.h"
 
@@ -71,6 +72,13 @@ void log_writer_destroy(struct log_writer *writer);
 
 /* --- the start --- */
 
+/* What a log needs of its surroundings; the disk must outlive the writer. */
+struct log_options {
+    const struct disk *disk;
+    struct random random;   /* for the segments' salts */
+    uint64_t segment_bytes; /* LOG_SEGMENT_BYTES; less in tests */
+};
+
 /* Term and kind of an entry that the log holds. */
 struct log_recovered_entry {
     uint64_t term;
@@ -91,13 +99,13 @@ struct log_recovered {
 
 /* Makes the log of a new cluster's founder: term 1, no vote, entry 1 = the configuration. Whatever an unfinished
  * bootstrap left in log/ goes. The caller writes the `node` file afterwards. STATUS_NO_SPACE, STATUS_IO. */
-MUST_CHECK enum status log_create(const struct disk *disk, const struct configuration *configuration);
+MUST_CHECK enum status log_create(const struct log_options *options, const struct configuration *configuration);
 
-/* Reads and verifies the log, makes its tail durable, and opens a new segment behind it. `problem` says in one line what
- * is wrong and where. STATUS_NOT_FOUND: there is no log. STATUS_BAD_DATA: damage where synced bytes must be: refuse to
- * start. STATUS_NO_SPACE, STATUS_IO. The disk must outlive the writer. */
-MUST_CHECK enum status log_recover(const struct disk *disk, struct log_writer **writer, struct log_recovered *recovered,
-                                   struct span problem);
+/* Reads and verifies the log and makes its tail durable; the next append opens a new segment. `problem` says in one line
+ * what is wrong and where. STATUS_NOT_FOUND: there is no log. STATUS_BAD_DATA: damage where synced bytes must be: refuse
+ * to start. STATUS_IO. */
+MUST_CHECK enum status log_recover(const struct log_options *options, struct log_writer **writer,
+                                   struct log_recovered *recovered, struct span problem);
 void log_recovered_fini(struct log_recovered *recovered);
 
 #endif
