@@ -28,9 +28,18 @@ struct apply {
     size_t effect_count;
 };
 
-/* The command with slots consulted first: defined in apply.c. */
+/* Runs apply->command: origin, handler, replay record; fills result and effects. Called by machine.c alone. */
+void apply_command(struct apply *apply);
+
 void apply_answer(struct apply *apply, enum nfsstat4 status);
 void apply_effect(struct apply *apply, struct machine_effect effect);
+/* An error with a sentence for the operator (TextResult); the text must outlive the answer. */
+void apply_refuse(struct apply *apply, enum nfsstat4 status, struct slice why);
+/* The stored result becomes the answer, marked MACHINE_REPLAYED. */
+void apply_replay(struct apply *apply, struct slice stored);
+
+/* The incarnation that sent the command; 0 if the command does not say. */
+struct incarnation_id apply_sender(const struct apply *apply);
 
 /* The `change` of a file that this command changes. */
 static inline uint64_t apply_change(const struct apply *apply)
@@ -38,16 +47,20 @@ static inline uint64_t apply_change(const struct apply *apply)
     return apply->number << 16;
 }
 
-/* Finds the volume's export, checks that it admits the identity, squashes the identity. For a changing command also
- * checks read-only. Answers NFS4_OK, NFS4ERR_STALE, NFS4ERR_ACCESS, NFS4ERR_WRONGSEC, NFS4ERR_ROFS (also for the pseudo
- * volume). */
+/* Finds the volume's export, checks that it admits the identity, squashes the identity: for a command that changes files.
+ * Defined in volume.c. Answers NFS4_OK, NFS4ERR_STALE, NFS4ERR_ACCESS, NFS4ERR_WRONGSEC, NFS4ERR_ROFS (also for the
+ * pseudo volume). */
 enum nfsstat4 apply_enter_volume(struct apply *apply, struct volume_id volume);
+/* The same without NFS4ERR_ROFS, for a command that need not change files (OPEN for reading, locks): tells instead. */
+enum nfsstat4 apply_admit_volume(struct apply *apply, struct volume_id volume, bool *is_read_only);
 
 /* Between the protobuf messages and the machine's types; all allocate in the apply's arena. */
 struct file_id apply_file(const Qnfs__FileRef *reference); /* NULL: volume 0, inode 0 */
 Qnfs__FileRef *apply_file_result(struct apply *apply, struct file_id id);
 struct stateid apply_stateid(const Qnfs__Stateid *stateid);
 Qnfs__Stateid *apply_stateid_result(struct apply *apply, struct stateid stateid);
+struct session_id apply_session_id(ProtobufCBinaryData bytes); /* CHECKs the 16 bytes, as does: */
+struct hash128 apply_digest(ProtobufCBinaryData bytes);
 Qnfs__ChangeInfo *apply_change_result(struct apply *apply, uint64_t before, uint64_t after);
 
 /* --- files (create.c, remove.c, rename.c, link.c, setattr.c, write.c, purge.c, export.c, block.c) --- */
