@@ -21,9 +21,9 @@ struct admin_node_status {
     uint64_t term;
     uint64_t commit_index;
     uint64_t applied_index;
-    uint64_t applied_number;  /* command number of the state */
-    uint64_t flushed_index;   /* the log below is not needed */
-    uint64_t log_bytes;       /* on disk */
+    uint64_t applied_number; /* command number of the state */
+    uint64_t flushed_index;  /* the log below is not needed */
+    uint64_t log_bytes;      /* on disk */
     uint64_t flushes;
     uint64_t started_wall_ns;
     uint64_t free_bytes;
