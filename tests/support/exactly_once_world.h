@@ -1,0 +1,84 @@
+/* exactly_once_world.h: the working directory of exactly_once.h as the test knows it, and the kinds of operations on it.
+ * Internal to exactly_once. */
+#ifndef TESTS_SUPPORT_EXACTLY_ONCE_WORLD_H
+#define TESTS_SUPPORT_EXACTLY_ONCE_WORLD_H
+
+#include "base/random.h"
+#include "tests/support/rpc_peer.h"
+
+#define WORLD_ENTRIES_MAX 40u
+#define WORLD_NAME_BYTES 24u
+
+/* What the model knows of one name. */
+struct world_entry {
+    char name[WORLD_NAME_BYTES]; /* "" : not used */
+    enum nfs_ftype4 type;
+    uint8_t handle[NFS4_FHANDLE_MAX_BYTES];
+    size_t handle_bytes;
+    bool open;
+    struct stateid4 open_stateid;
+};
+
+struct world {
+    struct rpc_peer worker;
+    struct rpc_peer observer;
+    struct random_seeded random;
+    char directory_name[48];
+    struct slice directory; /* handle, in `lasting` */
+    struct arena lasting;
+    struct world_entry entries[WORLD_ENTRIES_MAX];
+    uint32_t next_name;
+
+    /* One file that stays open: for locks and appends. */
+    struct world_entry data;
+    uint64_t data_size;
+    bool lock_owner_known;
+    struct stateid4 lock_stateid;
+    bool locked;
+    uint64_t lock_offset;
+
+    /* What the present operation is about; set by `build`, used by `accept`. */
+    struct world_entry *subject;
+    char new_name[WORLD_NAME_BYTES];
+    uint32_t amount;
+    struct arena scratch; /* of one operation */
+};
+
+/* What the observer sees. */
+struct world_snapshot {
+    struct slice bytes; /* attributes of the directory and of all entries, as they came */
+    uint64_t directory_change;
+    uint32_t directory_links;
+};
+
+/* A kind of change. */
+struct world_kind {
+    const char *name;
+    enum nfsstat4 expected;
+    /* Whether there is something to do it with; then it sets what `build` needs. */
+    bool (*choose)(struct world *world);
+    /* Appends its operations behind SEQUENCE. */
+    void (*build)(struct world *world, struct nfs_compound_builder *builder);
+    /* Walks the reply, checks it against the directory's change before and after, and changes the model. NULL when the
+     * reply is as it must be, else what is wrong. */
+    const char *(*accept)(struct world *world, struct nfs_reply *reply, uint64_t before, uint64_t after);
+};
+
+extern const struct world_kind world_kinds[];
+extern const uint32_t world_kind_count;
+
+/* Both clients, the working directory and the data file. NULL, or what went wrong. */
+const char *world_begin(struct world *world, const struct sockaddr_in *address, const char *export_path, uint64_t seed);
+/* Removes what it can and logs out. */
+void world_end(struct world *world);
+
+/* A number below `count`. */
+uint32_t world_random(struct world *world, uint32_t count);
+
+/* The observer's view; false when the server does not answer. */
+bool world_look(struct world *world, struct arena *arena, struct world_snapshot *snapshot);
+
+/* Whether the names in a snapshot are those of the model; NULL or what is wrong. */
+const char *world_compare(struct world *world, const struct world_snapshot *snapshot);
+
+#endif
