@@ -67,6 +67,8 @@
 #define NFS4_SESSIONS_PER_CLIENT_MAX 64u
 /* Connections bound to one session; more are served but not bound. */
 #define NFS4_CONNECTIONS_PER_SESSION_MAX 64u
+/* A slot that has run this far ahead of its row, by pure reads, has the row brought up with the next renewal. */
+#define NFS4_SLOT_RUN_MAX (1u << 20)
 /* Clients that one Renew command renews; more go into the next one. */
 #define NFS4_RENEW_BATCH_MAX 4096u
 /* Client records; more: courtesy clients go first, then NFS4ERR_DELAY for EXCHANGE_ID. */
@@ -199,14 +201,27 @@
 #define WORKER_SLEEP_MS 1000u
 /* How long the applier and the log writer wait before they try a full disk again. */
 #define DISK_FULL_RETRY_MS 100u
+/* Proposals, messages and log requests that wait for the raft loop or the log writer: a proposal a parked compound. */
+#define REPLICA_INBOX_MAX (4u << 20)
 /* Committed entries that wait for the applier: at most one a parked compound. */
 #define APPLIER_INBOX_MAX (4u << 20)
+/* Flushes that wait: one is under way at a time. */
+#define APPLIER_FLUSHES_MAX 4u
+/* How long SIGTERM waits for the answers that clients wait for. */
+#define NODE_DRAIN_MS 10000u
+/* A gateway loop that has not turned over for so long is sick: /healthz says so. */
+#define NODE_ALIVE_MS 1000u
+/* Raft timers: an election after so long without a leader, a heartbeat so often. */
+#define REPLICA_ELECTION_MS 300u
+#define REPLICA_HEARTBEAT_MS 60u
 /* Threads that read blocks. */
 #define BLOCK_POOL_THREADS 4u
 
 /* --- steward --- */
 /* How often it looks for leases that ran out, files to free, dead blocks, free space. */
 #define STEWARD_TICK_MS 250u
+/* Results, effects and operators' requests that wait for it. */
+#define STEWARD_INBOX_MAX (1u << 20)
 /* Dead blocks that one command forgets. */
 #define STEWARD_BLOCKS_PER_COMMAND_MAX 1024u
 /* A disk is low when less than this part of it, and less than this many bytes, are free: what grows answers NOSPC, and

@@ -9,7 +9,7 @@
 /* To the applier: an entry, or word that a flush has ended. To the flusher: start. */
 struct applier_post {
     struct list_link link;
-    bool flush; /* of the state as it was at `index` */
+    enum { POST_ENTRY, POST_FLUSHED, POST_FLUSH_NOW } kind;
     struct replica_entry entry;
     uint64_t index;
     uint64_t number;
@@ -43,7 +43,7 @@ static void apply_carry(struct applier_thread *thread, const struct applier_acti
         case APPLIER_EFFECT: thread->ports.effect(thread->ports.context, &action->effect); break;
         case APPLIER_FLUSH:
             post = post_create();
-            post->flush = true;
+            post->kind = POST_FLUSHED;
             post->index = action->index;
             post->number = action->number;
             worker_post(&thread->flush, &post->link);
@@ -78,19 +78,24 @@ static void on_apply(void *context, struct list_link *link)
 {
     struct applier_thread *thread = context;
     struct applier_post *post = container_of(link, struct applier_post, link);
-    if (post->flush) {
-        enum status status = applier_flushed(thread->applier, post->index);
-        if (status != STATUS_OK && status != STATUS_NO_SPACE)
-            thread->ports.failed(thread->ports.context, status, "noting a flush");
-        if (status == STATUS_OK)
-            thread->ports.flushed(thread->ports.context, post->index);
-        else
-            worker_post(&thread->apply, &post->link); /* again, behind what waits */
-        if (status != STATUS_OK)
-            return;
-    } else {
+    enum status status;
+    switch (post->kind) {
+    case POST_ENTRY:
         apply_entry(thread, &post->entry);
         buffer_put(post->entry.bytes);
+        break;
+    case POST_FLUSH_NOW: apply_carry(thread, applier_flush_now(thread->applier)); break;
+    case POST_FLUSHED:
+        status = applier_flushed(thread->applier, post->index);
+        if (status == STATUS_NO_SPACE) { /* nothing is lost: the log stays as long as it is */
+            usleep(DISK_FULL_RETRY_MS * 1000);
+            worker_post(&thread->apply, &post->link);
+            return;
+        }
+        if (status != STATUS_OK)
+            thread->ports.failed(thread->ports.context, status, "noting a flush");
+        thread->ports.flushed(thread->ports.context, post->index);
+        break;
     }
     free(post);
 }
@@ -128,23 +133,36 @@ static void on_flush(void *context, struct list_link *link)
     worker_post(&thread->apply, &post->link);
 }
 
-struct applier_thread *applier_thread_start(struct applier *applier, const struct applier_ports *ports,
-                                            const struct log *log)
+struct applier_thread *applier_thread_create(struct applier *applier, const struct applier_ports *ports,
+                                             const struct log *log)
 {
     struct applier_thread *thread = calloc(1, sizeof(*thread));
     CHECK(thread != NULL);
     thread->applier = applier;
     thread->ports = *ports;
     thread->log = log;
-    worker_start(&thread->flush, 4, WORKER_SLEEP_MS, thread, on_flush, NULL);
-    worker_start(&thread->apply, APPLIER_INBOX_MAX, WORKER_SLEEP_MS, thread, on_apply, on_apply_idle);
+    worker_init(&thread->flush, APPLIER_FLUSHES_MAX, WORKER_SLEEP_MS, thread, on_flush, NULL);
+    worker_init(&thread->apply, APPLIER_INBOX_MAX, WORKER_SLEEP_MS, thread, on_apply, on_apply_idle);
     return thread;
+}
+
+void applier_thread_run(struct applier_thread *thread)
+{
+    worker_run(&thread->flush);
+    worker_run(&thread->apply);
 }
 
 void applier_thread_apply(struct applier_thread *thread, const struct replica_entry *entry)
 {
     struct applier_post *post = post_create();
     post->entry = *entry;
+    worker_post(&thread->apply, &post->link);
+}
+
+void applier_thread_flush(struct applier_thread *thread)
+{
+    struct applier_post *post = post_create();
+    post->kind = POST_FLUSH_NOW;
     worker_post(&thread->apply, &post->link);
 }
 
@@ -156,5 +174,20 @@ void applier_thread_stop(struct applier_thread *thread)
     /* So that the next start has next to nothing to apply again. If it fails, the log has it all. */
     if (flush_all(thread) != STATUS_OK)
         log_line(thread->log, LOG_WARN, "the last flush failed; the next start applies more of the log again");
+}
+
+void applier_thread_destroy(struct applier_thread *thread)
+{
+    struct list left;
+    struct list_link *link;
+    inbox_take(&thread->apply.inbox, &left);
+    while ((link = list_first(&left)) != NULL) {
+        struct applier_post *post = container_of(link, struct applier_post, link);
+        list_remove(link);
+        buffer_put(post->entry.bytes);
+        free(post);
+    }
+    worker_fini(&thread->flush);
+    worker_fini(&thread->apply);
     free(thread);
 }

@@ -21,14 +21,21 @@ struct applier_ports {
 
 struct applier_thread;
 
-/* Starts both threads. The applier has been initialised and is owned by the thread from now on until it is stopped. */
-struct applier_thread *applier_thread_start(struct applier *applier, const struct applier_ports *ports,
-                                            const struct log *log);
+/* The applier has been initialised and is used by the threads alone from now on until they are stopped. Can be posted to;
+ * the threads start with applier_thread_run. */
+struct applier_thread *applier_thread_create(struct applier *applier, const struct applier_ports *ports,
+                                             const struct log *log);
+
+void applier_thread_run(struct applier_thread *thread);
 
 /* An entry that is committed, in order; one owner of its bytes goes along. Any thread. */
 void applier_thread_apply(struct applier_thread *thread, const struct replica_entry *entry);
 
+/* Asks for a flush now (the log wants to be cut). Any thread. */
+void applier_thread_flush(struct applier_thread *thread);
+
 /* Applies what was handed over, flushes once more, ends both threads. */
 void applier_thread_stop(struct applier_thread *thread);
+void applier_thread_destroy(struct applier_thread *thread);
 
 #endif

@@ -57,8 +57,10 @@ struct block_pool *block_pool_create(uint32_t threads, struct block_store *block
     pool->context = context;
     pool->done = done;
     pool->thread_count = threads;
-    for (uint32_t i = 0; i < threads; i++)
-        worker_start(&pool->workers[i], GATEWAY_INBOX_MAX, WORKER_SLEEP_MS, pool, pool_message, NULL);
+    for (uint32_t i = 0; i < threads; i++) {
+        worker_init(&pool->workers[i], GATEWAY_INBOX_MAX, WORKER_SLEEP_MS, pool, pool_message, NULL);
+        worker_run(&pool->workers[i]);
+    }
     return pool;
 }
 
@@ -77,7 +79,9 @@ void block_pool_read(struct block_pool *pool, uint32_t loop, uint64_t place, str
 
 void block_pool_destroy(struct block_pool *pool)
 {
-    for (uint32_t i = 0; i < pool->thread_count; i++)
+    for (uint32_t i = 0; i < pool->thread_count; i++) {
         worker_stop(&pool->workers[i]);
+        worker_fini(&pool->workers[i]);
+    }
     free(pool);
 }

@@ -290,3 +290,8 @@ void frontend_counters(const struct frontend *frontend, struct gateway_counters 
     gateway_counters(frontend->gateway, gateway);
     nfs4_counters(frontend->nfs4, nfs4);
 }
+
+bool frontend_waits(const struct frontend *frontend)
+{
+    return nfs4_waits(frontend->nfs4);
+}

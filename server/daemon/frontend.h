@@ -93,6 +93,9 @@ struct frontend_action *frontend_step(struct frontend *frontend, struct frontend
 struct nfs4_moment frontend_moment(const struct view *view, const struct published *published, uint64_t now_ms,
                                    int64_t wall_ns);
 
+/* Whether compounds wait for the state to move (FRONTEND_ADVANCE). */
+bool frontend_waits(const struct frontend *frontend);
+
 void frontend_counters(const struct frontend *frontend, struct gateway_counters *gateway, struct nfs4_counters *nfs4);
 
 #endif

@@ -23,6 +23,7 @@ struct gateway_thread {
     size_t sent_count;
     size_t sent_room;
     atomic_uint_least64_t alive_ms;
+    atomic_bool waits;
     pthread_mutex_t counters_mutex;
     struct gateway_thread_counters counters;
 };
@@ -112,6 +113,7 @@ static void thread_step(struct gateway_thread *thread, struct frontend_message *
                                                 clock->wall_ns(clock->context));
     const struct frontend_action *actions = frontend_step(thread->frontend, message, &moment);
     thread_check_view(thread);
+    atomic_store_explicit(&thread->waits, frontend_waits(thread->frontend), memory_order_release);
     thread_carry(thread, actions);
 }
 
@@ -244,7 +246,7 @@ static void *thread_main(void *context)
     return NULL;
 }
 
-enum status gateway_thread_start(const struct gateway_thread_config *config, struct gateway_thread **started)
+enum status gateway_thread_create(const struct gateway_thread_config *config, struct gateway_thread **created)
 {
     struct gateway_thread *thread = calloc(1, sizeof(*thread));
     CHECK(thread != NULL);
@@ -269,9 +271,13 @@ enum status gateway_thread_start(const struct gateway_thread_config *config, str
     view_init(&thread->view, config->store, config->published);
     inbox_init(&thread->inbox, GATEWAY_INBOX_MAX, wake_sockets, thread);
     CHECK(pthread_mutex_init(&thread->counters_mutex, NULL) == 0);
-    CHECK(pthread_create(&thread->thread, NULL, thread_main, thread) == 0);
-    *started = thread;
+    *created = thread;
     return STATUS_OK;
+}
+
+void gateway_thread_run(struct gateway_thread *thread)
+{
+    CHECK(pthread_create(&thread->thread, NULL, thread_main, thread) == 0);
 }
 
 void gateway_thread_post(struct gateway_thread *thread, struct gateway_post *post)
@@ -282,6 +288,10 @@ void gateway_thread_post(struct gateway_thread *thread, struct gateway_post *pos
 void gateway_thread_join(struct gateway_thread *thread)
 {
     pthread_join(thread->thread, NULL);
+}
+
+void gateway_thread_destroy(struct gateway_thread *thread)
+{
     struct list posts; /* what came after the end: results that nobody waits for */
     inbox_take(&thread->inbox, &posts);
     struct list_link *link;
@@ -309,6 +319,11 @@ void gateway_thread_counters(struct gateway_thread *thread, struct gateway_threa
     pthread_mutex_lock(&thread->counters_mutex);
     *counters = thread->counters;
     pthread_mutex_unlock(&thread->counters_mutex);
+}
+
+bool gateway_thread_waits(const struct gateway_thread *thread)
+{
+    return atomic_load_explicit(&thread->waits, memory_order_acquire);
 }
 
 uint64_t gateway_thread_alive_ms(const struct gateway_thread *thread)

@@ -53,8 +53,12 @@ struct gateway_thread_config {
     int listen_descriptor; /* duplicated */
 };
 
-/* Starts the thread; it serves at once. STATUS_IO. */
-MUST_CHECK enum status gateway_thread_start(const struct gateway_thread_config *config, struct gateway_thread **thread);
+/* A loop that can be posted to, but does not run yet. STATUS_IO. */
+MUST_CHECK enum status gateway_thread_create(const struct gateway_thread_config *config,
+                                             struct gateway_thread **thread);
+
+/* Starts the thread; it serves at once. Once. */
+void gateway_thread_run(struct gateway_thread *thread);
 
 /* A new post with a kind. */
 struct gateway_post *gateway_post_create(enum gateway_post_kind kind);
@@ -62,8 +66,14 @@ struct gateway_post *gateway_post_create(enum gateway_post_kind kind);
 /* Hands a post to the loop; any thread. */
 void gateway_thread_post(struct gateway_thread *thread, struct gateway_post *post);
 
-/* Waits for the thread's end after GATEWAY_POST_STOP and frees it. */
+/* Waits for the thread's end after GATEWAY_POST_STOP. It can still be posted to: nobody looks. */
 void gateway_thread_join(struct gateway_thread *thread);
+
+/* Frees it, when nobody posts any more. */
+void gateway_thread_destroy(struct gateway_thread *thread);
+
+/* Whether something in the loop waits for the state to move: then it wants GATEWAY_POST_ADVANCE. Any thread. */
+bool gateway_thread_waits(const struct gateway_thread *thread);
 
 /* Copies of the loop's counters, at most a tick old; any thread. */
 struct gateway_thread_counters {

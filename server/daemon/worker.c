@@ -22,8 +22,8 @@ static void *worker_main(void *context)
     return NULL;
 }
 
-void worker_start(struct worker *worker, uint32_t capacity, uint32_t timeout_ms, void *context,
-                  void (*message)(void *context, struct list_link *link), void (*idle)(void *context))
+void worker_init(struct worker *worker, uint32_t capacity, uint32_t timeout_ms, void *context,
+                 void (*message)(void *context, struct list_link *link), void (*idle)(void *context))
 {
     inbox_init(&worker->inbox, capacity, NULL, NULL);
     worker->context = context;
@@ -31,6 +31,10 @@ void worker_start(struct worker *worker, uint32_t capacity, uint32_t timeout_ms,
     worker->idle = idle;
     worker->timeout_ms = timeout_ms;
     worker->stopping = 0;
+}
+
+void worker_run(struct worker *worker)
+{
     CHECK(pthread_create(&worker->thread, NULL, worker_main, worker) == 0);
 }
 
@@ -43,5 +47,9 @@ void worker_stop(struct worker *worker)
 {
     inbox_post(&worker->inbox, &worker->stop);
     pthread_join(worker->thread, NULL);
+}
+
+void worker_fini(struct worker *worker)
+{
     inbox_fini(&worker->inbox);
 }

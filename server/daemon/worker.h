@@ -16,14 +16,19 @@ struct worker {
     uint64_t stopping; /* the stop message was seen */
 };
 
-/* Starts the thread. `idle` may be NULL. */
-void worker_start(struct worker *worker, uint32_t capacity, uint32_t timeout_ms, void *context,
-                  void (*message)(void *context, struct list_link *link), void (*idle)(void *context));
+/* Can be posted to; the thread starts with worker_run. `idle` may be NULL. */
+void worker_init(struct worker *worker, uint32_t capacity, uint32_t timeout_ms, void *context,
+                 void (*message)(void *context, struct list_link *link), void (*idle)(void *context));
+
+void worker_run(struct worker *worker);
 
 /* Any thread. */
 void worker_post(struct worker *worker, struct list_link *link);
 
-/* Lets it work off what was posted before, then ends it. */
+/* Lets it work off what was posted before, then ends the thread. What is posted afterwards is never looked at. */
 void worker_stop(struct worker *worker);
+
+/* When nobody posts any more and the owner has emptied the inbox of what came after the end (CHECK). */
+void worker_fini(struct worker *worker);
 
 #endif

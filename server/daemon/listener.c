@@ -1,0 +1,62 @@
+#include "server/daemon/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static bool listener_inherit(int *descriptor)
+{
+    const char *count = getenv("LISTEN_FDS");
+    const char *process = getenv("LISTEN_PID");
+    if (count == NULL || process == NULL || strtol(process, NULL, 10) != getpid() || strtol(count, NULL, 10) < 1)
+        return false;
+    int listening = 0;
+    socklen_t size = sizeof(listening);
+    if (getsockopt(3, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || listening == 0)
+        return false;
+    fcntl(3, F_SETFD, FD_CLOEXEC);
+    *descriptor = 3;
+    return true;
+}
+
+/* One address of the list; -1 with errno. */
+static int listener_bind(const struct addrinfo *info)
+{
+    int descriptor = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor < 0)
+        return -1;
+    int on = 1;
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(descriptor, info->ai_addr, info->ai_addrlen) == 0 && listen(descriptor, 1024) == 0)
+        return descriptor;
+    int cause = errno;
+    close(descriptor);
+    errno = cause;
+    return -1;
+}
+
+enum status listener_open(const struct config_address *address, int *descriptor, bool *inherited, char *trouble,
+                          size_t room)
+{
+    *inherited = listener_inherit(descriptor);
+    if (*inherited)
+        return STATUS_OK;
+    char port[8];
+    snprintf(port, sizeof(port), "%u", address->port);
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list;
+    int failure = getaddrinfo(address->host, port, &hints, &list);
+    if (failure != 0) {
+        snprintf(trouble, room, "nfs: %s: %s", address->host, gai_strerror(failure));
+        return STATUS_IO;
+    }
+    *descriptor = listener_bind(list);
+    if (*descriptor < 0)
+        snprintf(trouble, room, "nfs: %s:%u: %s", address->host, address->port, strerror(errno));
+    freeaddrinfo(list);
+    return *descriptor < 0 ? STATUS_IO : STATUS_OK;
+}

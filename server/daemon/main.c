@@ -1,0 +1,95 @@
+/* main.c: qnfsd, from its arguments to its end. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "server/daemon/config.h"
+#include "server/daemon/node.h"
+#include "server/daemon/version.h"
+
+enum { EXIT_BAD_USAGE = 2 };
+
+/* Client connections, log segments, RocksDB's tables and blocks all want descriptors. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* What this version cannot do is said at once, not when it is needed. */
+static const char *unserved_setting(const struct config *config)
+{
+    if (config->bootstrap_expect > 1 || config->peer_count > 0)
+        return "bootstrap-expect, peers: this version serves clusters of one node: use --bootstrap";
+    if (config->join_count > 0)
+        return "join: this version serves clusters of one node: use --bootstrap";
+    if (config->force_grace)
+        return "force-grace: this version has no grace epochs";
+    if (config->peer_ca != NULL || config->peer_cert != NULL || config->peer_key != NULL)
+        return "peer-ca, peer-cert, peer-key: this version has no peers";
+    return NULL;
+}
+
+/* Runs until SIGTERM or SIGINT; once a second the node looks at its disk. */
+static void wait_for_end(struct node *node, const struct log *log, const sigset_t *signals)
+{
+    const struct timespec second = {.tv_sec = 1};
+    for (;;) {
+        int signal = sigtimedwait(signals, NULL, &second);
+        if (signal > 0) {
+            log_line(log, LOG_INFO, "signal %d: finishing what clients wait for", signal);
+            return;
+        }
+        node_tick(node);
+    }
+}
+
+int main(int argument_count, char **arguments)
+{
+    struct arena arena;
+    struct config config;
+    char trouble[1024];
+    arena_init(&arena);
+    if (config_read(argument_count, arguments, &arena, &config, trouble, sizeof(trouble)) != STATUS_OK) {
+        fprintf(stderr, "qnfsd: %s\n", trouble);
+        return EXIT_BAD_USAGE;
+    }
+    if (config.help || config.version) {
+        fputs(config.help ? config_usage() : "qnfsd " QNFS_VERSION "\n", stdout);
+        return EXIT_SUCCESS;
+    }
+    const char *unserved = unserved_setting(&config);
+    if (unserved != NULL) {
+        fprintf(stderr, "qnfsd: %s\n", unserved);
+        return EXIT_BAD_USAGE;
+    }
+    struct log log = {.level = config.log_level, .json = config.log_json, .descriptor = STDERR_FILENO};
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread is made: they inherit it */
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    log_line(&log, LOG_INFO, "qnfsd %s: data in %s", QNFS_VERSION, config.data_dir);
+    struct node *node;
+    enum status status = node_start(&config, &log, &node, trouble, sizeof(trouble));
+    if (status != STATUS_OK) {
+        fprintf(stderr, "qnfsd: %s\n", trouble);
+        _exit(status == STATUS_REFUSED ? EXIT_BAD_USAGE : EXIT_FAILURE);
+    }
+    wait_for_end(node, &log, &signals);
+    node_stop(node);
+    log_line(&log, LOG_INFO, "ended");
+    arena_fini(&arena);
+    return EXIT_SUCCESS;
+}

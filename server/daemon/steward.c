@@ -1,0 +1,395 @@
+#include "server/daemon/steward.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "base/limits.h"
+#include "proto/log_codec.h"
+#include "server/daemon/applier.h"
+#include "statestore/machine/block.h"
+#include "statestore/machine/lease.h"
+#include "statestore/machine/purge.h"
+
+enum request_kind {
+    REQUEST_CREATE,   /* cluster_create */
+    REQUEST_REGISTER, /* node_register */
+    REQUEST_EXPIRE,
+    REQUEST_PURGE,
+    REQUEST_FORGET, /* blocks_forget */
+    REQUEST_SPACE,  /* node_report */
+    REQUEST_OPERATOR,
+};
+
+/* A command of the steward on its way. */
+struct request {
+    struct list_link link;
+    struct proposal proposal;
+    enum request_kind kind;
+    uint64_t place; /* also its number as a node request */
+    uint64_t token;
+    uint8_t packed[]; /* the command */
+};
+
+struct steward {
+    struct steward_config config;
+    struct random random;
+    struct incarnation_id incarnation; /* 0: not registered */
+    struct machine machine;            /* as it was at the registration: keys and ids */
+    bool leader;
+    bool purge_wanted;
+    bool blocks_dead;
+    bool removing_blocks;
+    bool space_reported_low;
+    uint64_t ticked_ms;
+    uint64_t next_place;
+    struct list requests; /* in the order of their places */
+    uint32_t under_way[REQUEST_OPERATOR + 1];
+    struct block_id blocks[STEWARD_BLOCKS_PER_COMMAND_MAX];
+    size_t block_count;
+    struct arena arena; /* of the step */
+    struct steward_action *first;
+    struct steward_action **last;
+};
+
+struct steward *steward_create(const struct steward_config *config, struct random random)
+{
+    struct steward *steward = calloc(1, sizeof(*steward));
+    CHECK(steward != NULL);
+    steward->config = *config;
+    steward->random = random;
+    steward->next_place = 1;
+    steward->purge_wanted = true; /* whatever waited at the crash is found by the first look */
+    steward->blocks_dead = true;
+    list_init(&steward->requests);
+    arena_init(&steward->arena);
+    return steward;
+}
+
+void steward_destroy(struct steward *steward)
+{
+    struct list_link *link;
+    while ((link = list_first(&steward->requests)) != NULL) {
+        list_remove(link);
+        free(container_of(link, struct request, link));
+    }
+    arena_fini(&steward->arena);
+    free(steward);
+}
+
+bool steward_serving(const struct steward *steward)
+{
+    return steward->incarnation.value != 0;
+}
+
+static struct steward_action *steward_act(struct steward *steward, enum steward_action_kind kind)
+{
+    struct steward_action *action = ARENA_NEW(&steward->arena, struct steward_action);
+    action->kind = kind;
+    *steward->last = action;
+    steward->last = &action->next;
+    return action;
+}
+
+/* Sends a command whose body is set: gives it its ticket and, once registered, its origin. */
+static void steward_propose(struct steward *steward, enum request_kind kind, uint64_t token, Qnfs__Command *command)
+{
+    uint64_t place = steward->next_place++;
+    Qnfs__Ticket ticket = QNFS__TICKET__INIT;
+    ticket.incarnation = steward_serving(steward) ? steward->incarnation.value : steward->config.nonce;
+    ticket.loop = APPLIER_LOOP_STEWARD;
+    ticket.place = place;
+    command->ticket = &ticket;
+    Qnfs__NodeOrigin origin = QNFS__NODE_ORIGIN__INIT;
+    if (steward_serving(steward)) {
+        const struct list_link *oldest = list_first(&steward->requests);
+        origin.node = steward->config.node;
+        origin.incarnation = steward->incarnation.value;
+        origin.number = place;
+        origin.low_water = oldest == NULL ? place : container_of(oldest, struct request, link)->place;
+        origin.stream = APPLIER_LOOP_STEWARD;
+        command->origin_case = QNFS__COMMAND__ORIGIN_NODE_ORIGIN;
+        command->node_origin = &origin;
+    }
+    struct slice packed = log_command_pack(command, &steward->arena);
+    struct request *request = malloc(sizeof(*request) + packed.size_bytes);
+    CHECK(request != NULL);
+    request->kind = kind;
+    request->place = place;
+    request->token = token;
+    memcpy(request->packed, packed.data, packed.size_bytes);
+    request->proposal = (struct proposal){.command = slice_make(request->packed, packed.size_bytes)};
+    list_append(&steward->requests, &request->link);
+    steward->under_way[kind]++;
+    steward_act(steward, STEWARD_DO_PROPOSE)->proposal = &request->proposal;
+}
+
+static ProtobufCBinaryData binary(struct slice bytes)
+{
+    return (ProtobufCBinaryData){bytes.size_bytes, (uint8_t *)(uintptr_t)bytes.data};
+}
+
+/* --- the first commands --- */
+
+static Qnfs__ExportSpec *export_message(struct steward *steward, const struct config_export *export)
+{
+    Qnfs__ExportSpec *spec = ARENA_NEW(&steward->arena, Qnfs__ExportSpec);
+    qnfs__export_spec__init(spec);
+    spec->path = binary(slice_text(export->path));
+    spec->read_only = export->read_only;
+    spec->squash = export->squash;
+    spec->n_clients = export->client_count;
+    spec->clients = arena_alloc_array(&steward->arena, export->client_count, sizeof(*spec->clients));
+    for (size_t i = 0; i < export->client_count; i++)
+        spec->clients[i] = binary(slice_text(export->clients[i]));
+    spec->n_flavors = export->flavor_count;
+    spec->flavors = arena_alloc_array(&steward->arena, export->flavor_count, sizeof(*spec->flavors));
+    for (size_t i = 0; i < export->flavor_count; i++)
+        spec->flavors[i] = export->flavors[i];
+    return spec;
+}
+
+static void steward_create_cluster(struct steward *steward)
+{
+    uint8_t mac_key[16];
+    steward->random.fill(steward->random.context, mac_key, sizeof(mac_key));
+    Qnfs__ClusterCreate body = QNFS__CLUSTER_CREATE__INIT;
+    body.cluster_id = binary(slice_make(steward->config.cluster_id, 16));
+    body.mac_key = binary(slice_make(mac_key, sizeof(mac_key)));
+    body.lease_seconds = NFS4_LEASE_DEFAULT_SECONDS;
+    body.n_exports = steward->config.export_count;
+    body.exports = arena_alloc_array(&steward->arena, body.n_exports, sizeof(*body.exports));
+    for (size_t i = 0; i < body.n_exports; i++)
+        body.exports[i] = export_message(steward, &steward->config.exports[i]);
+    Qnfs__Command command = QNFS__COMMAND__INIT;
+    command.body_case = QNFS__COMMAND__BODY_CLUSTER_CREATE;
+    command.cluster_create = &body;
+    steward_propose(steward, REQUEST_CREATE, 0, &command);
+}
+
+static void steward_register(struct steward *steward)
+{
+    Qnfs__NodeRegister body = QNFS__NODE_REGISTER__INIT;
+    body.node = steward->config.node;
+    body.advertise = binary(slice_text(steward->config.advertise));
+    body.version = binary(slice_text(steward->config.version));
+    Qnfs__Command command = QNFS__COMMAND__INIT;
+    command.body_case = QNFS__COMMAND__BODY_NODE_REGISTER;
+    command.node_register = &body;
+    steward_propose(steward, REQUEST_REGISTER, 0, &command);
+}
+
+static void steward_lead(struct steward *steward, bool on, const struct steward_moment *moment)
+{
+    steward->leader = on;
+    bool started = steward->under_way[REQUEST_CREATE] + steward->under_way[REQUEST_REGISTER] > 0;
+    if (!on || started || steward_serving(steward))
+        return;
+    machine_load(&steward->machine, moment->view, &steward->arena);
+    if (steward->machine.created)
+        steward_register(steward);
+    else
+        steward_create_cluster(steward); /* no effect if the log holds one that is not applied yet */
+}
+
+static void steward_registered(struct steward *steward, const Qnfs__Result *result, const struct steward_moment *moment)
+{
+    CHECK(result->registered != NULL && !steward_serving(steward));
+    steward->incarnation.value = result->registered->incarnation;
+    machine_load(&steward->machine, moment->view, &steward->arena);
+    CHECK(steward->machine.created);
+    struct steward_action *action = steward_act(steward, STEWARD_DO_SERVE);
+    action->incarnation = steward->incarnation;
+    action->machine = &steward->machine;
+}
+
+/* --- what comes up by itself --- */
+
+static void steward_expire(struct steward *steward, const struct steward_moment *moment)
+{
+    if (steward->under_way[REQUEST_EXPIRE] > 0 || !lease_due(moment->view, moment->uptime_ms, &steward->arena))
+        return;
+    Qnfs__Expire body = QNFS__EXPIRE__INIT;
+    Qnfs__Command command = QNFS__COMMAND__INIT;
+    command.body_case = QNFS__COMMAND__BODY_EXPIRE;
+    command.expire = &body;
+    steward_propose(steward, REQUEST_EXPIRE, 0, &command);
+}
+
+static void steward_purge(struct steward *steward, const struct steward_moment *moment)
+{
+    if (!steward->purge_wanted || steward->under_way[REQUEST_PURGE] > 0)
+        return;
+    struct client_id gone;
+    if (!purge_pending(moment->view, &steward->arena) && !lease_first_gone(moment->view, &steward->arena, &gone)) {
+        steward->purge_wanted = false;
+        return;
+    }
+    Qnfs__Purge body = QNFS__PURGE__INIT;
+    Qnfs__Command command = QNFS__COMMAND__INIT;
+    command.body_case = QNFS__COMMAND__BODY_PURGE;
+    command.purge = &body;
+    steward_propose(steward, REQUEST_PURGE, 0, &command);
+}
+
+/* Dead blocks whose death is flushed: no crash brings their extents back, so their bytes may go. */
+static void steward_sweep(struct steward *steward, const struct steward_moment *moment)
+{
+    if (!steward->blocks_dead || steward->removing_blocks || steward->under_way[REQUEST_FORGET] > 0)
+        return;
+    struct block_dead_walk walk;
+    uint64_t dead_number;
+    struct block_id id;
+    bool more = false;
+    steward->block_count = 0;
+    block_dead_walk_open(moment->view, &steward->arena, &walk);
+    for (; block_dead_walk_get(&walk, &id, &dead_number); block_dead_walk_next(&walk)) {
+        more = true;
+        if (dead_number > moment->flushed_number || steward->block_count == STEWARD_BLOCKS_PER_COMMAND_MAX)
+            break;
+        steward->blocks[steward->block_count++] = id;
+    }
+    block_dead_walk_close(&walk);
+    steward->blocks_dead = more;
+    if (steward->block_count == 0)
+        return;
+    steward->removing_blocks = true;
+    struct steward_action *action = steward_act(steward, STEWARD_DO_REMOVE_BLOCKS);
+    action->blocks = steward->blocks;
+    action->block_count = steward->block_count;
+}
+
+static void steward_forget(struct steward *steward)
+{
+    CHECK(steward->removing_blocks);
+    steward->removing_blocks = false;
+    Qnfs__BlocksForget body = QNFS__BLOCKS_FORGET__INIT;
+    body.n_blocks = steward->block_count;
+    body.blocks = arena_alloc_array(&steward->arena, steward->block_count, sizeof(*body.blocks));
+    for (size_t i = 0; i < steward->block_count; i++)
+        body.blocks[i] = steward->blocks[i].value;
+    Qnfs__Command command = QNFS__COMMAND__INIT;
+    command.body_case = QNFS__COMMAND__BODY_BLOCKS_FORGET;
+    command.blocks_forget = &body;
+    steward_propose(steward, REQUEST_FORGET, 0, &command);
+}
+
+/* The disk is low when less than a reserve is free, and well again at one and a half of it. */
+static void steward_watch_space(struct steward *steward, const struct steward_moment *moment)
+{
+    if (moment->total_bytes == 0 || steward->under_way[REQUEST_SPACE] > 0)
+        return;
+    uint64_t reserve = moment->total_bytes / SPACE_RESERVE_DIVISOR;
+    if (reserve > SPACE_RESERVE_MAX_BYTES)
+        reserve = SPACE_RESERVE_MAX_BYTES;
+    bool low = moment->log_low || moment->free_bytes < (steward->space_reported_low ? reserve + reserve / 2 : reserve);
+    if (low == steward->space_reported_low)
+        return;
+    steward->space_reported_low = low;
+    Qnfs__NodeReport body = QNFS__NODE_REPORT__INIT;
+    body.node = steward->config.node;
+    body.free_bytes = moment->free_bytes;
+    body.low = low;
+    Qnfs__Command command = QNFS__COMMAND__INIT;
+    command.body_case = QNFS__COMMAND__BODY_NODE_REPORT;
+    command.node_report = &body;
+    steward_propose(steward, REQUEST_SPACE, 0, &command);
+}
+
+static void steward_housekeeping(struct steward *steward, const struct steward_moment *moment)
+{
+    if (!steward_serving(steward))
+        return;
+    steward_watch_space(steward, moment);
+    if (!steward->leader)
+        return;
+    steward_expire(steward, moment);
+    steward_purge(steward, moment);
+    steward_sweep(steward, moment);
+}
+
+/* --- messages --- */
+
+static struct request *request_find(const struct steward *steward, uint64_t place)
+{
+    for (struct list_link *link = list_first(&steward->requests); link != NULL;
+         link = list_next(&steward->requests, link)) {
+        struct request *request = container_of(link, struct request, link);
+        if (request->place == place)
+            return request;
+    }
+    return NULL;
+}
+
+static void steward_result(struct steward *steward, const struct steward_message *message,
+                           const struct steward_moment *moment)
+{
+    struct request *request = request_find(steward, message->place);
+    Qnfs__Result *result;
+    CHECK(request != NULL);
+    CHECK(log_result_unpack(message->bytes, &steward->arena, &result) == STATUS_OK);
+    enum request_kind kind = request->kind;
+    uint64_t token = request->token;
+    steward->under_way[kind]--;
+    list_remove(&request->link);
+    free(request);
+    struct steward_action *answer;
+    switch (kind) {
+    case REQUEST_CREATE: steward_register(steward); break;
+    case REQUEST_REGISTER: steward_registered(steward, result, moment); break;
+    case REQUEST_EXPIRE:
+    case REQUEST_SPACE: break;
+    case REQUEST_FORGET:
+    case REQUEST_PURGE: steward_housekeeping(steward, moment); break;
+    case REQUEST_OPERATOR:
+        answer = steward_act(steward, STEWARD_DO_ANSWER);
+        answer->token = token;
+        answer->bytes = buffer_create(message->bytes.size_bytes);
+        memcpy(answer->bytes->data, message->bytes.data, message->bytes.size_bytes);
+        answer->bytes->size_bytes = message->bytes.size_bytes;
+        break;
+    }
+}
+
+static void steward_effect(struct steward *steward, const struct machine_effect *effect,
+                           const struct steward_moment *moment)
+{
+    if (effect->kind == EFFECT_PURGE)
+        steward->purge_wanted = true;
+    else if (effect->kind == EFFECT_BLOCKS_DEAD)
+        steward->blocks_dead = true;
+    else
+        return;
+    steward_housekeeping(steward, moment);
+}
+
+static void steward_request(struct steward *steward, const struct steward_message *message)
+{
+    if (!steward_serving(steward)) {
+        steward_act(steward, STEWARD_DO_ANSWER)->token = message->token;
+        return;
+    }
+    steward_propose(steward, REQUEST_OPERATOR, message->token, message->command);
+}
+
+struct steward_action *steward_step(struct steward *steward, const struct steward_message *message,
+                                    const struct steward_moment *moment)
+{
+    arena_reset(&steward->arena);
+    steward->first = NULL;
+    steward->last = &steward->first;
+    switch (message->kind) {
+    case STEWARD_LEADER: steward_lead(steward, message->on, moment); break;
+    case STEWARD_RESULT: steward_result(steward, message, moment); break;
+    case STEWARD_EFFECT: steward_effect(steward, message->effect, moment); break;
+    case STEWARD_TICK:
+        if (moment->now_ms - steward->ticked_ms >= STEWARD_TICK_MS) {
+            steward->ticked_ms = moment->now_ms;
+            steward_housekeeping(steward, moment);
+        }
+        break;
+    case STEWARD_REQUEST: steward_request(steward, message); break;
+    case STEWARD_BLOCKS_REMOVED: steward_forget(steward); break;
+    }
+    return steward->first;
+}
