@@ -373,3 +373,63 @@ Qnfs__Attributes files_mode(uint32_t mode)
     attributes.mode = mode;
     return attributes;
 }
+
+int files_setup(void **state)
+{
+    struct files *files = test_calloc(1, sizeof(*files));
+    files_init(files);
+    *state = files;
+    return 0;
+}
+
+int files_teardown(void **state)
+{
+    struct files *files = *state;
+    files_check(files);
+    files_fini(files);
+    test_free(files);
+    return 0;
+}
+
+struct file_id files_make_directory(struct files *files, struct file_id above, const char *name, uint32_t mode)
+{
+    struct file_id made;
+    Qnfs__Attributes attributes = files_mode(mode & 0777);
+    assert_int_equal(files_create(files, above, name, NF4DIR, &attributes, &made), NFS4_OK);
+    if (mode > 0777) {
+        attributes = files_mode(mode);
+        assert_int_equal(files_setattr(files, made, &attributes), NFS4_OK);
+    }
+    return made;
+}
+
+struct file_id files_make(struct files *files, struct file_id above, const char *name, uint32_t mode)
+{
+    struct file_id made;
+    Qnfs__Attributes attributes = files_mode(mode);
+    assert_int_equal(files_make_file(files, above, name, &attributes, &made), NFS4_OK);
+    return made;
+}
+
+struct file_id files_make_shared(struct files *files, const char *name)
+{
+    return files_make_directory(files, files->root, name, 0777);
+}
+
+Qnfs__Attributes files_owner(uint32_t mask, uint32_t owner, uint32_t group)
+{
+    Qnfs__Attributes attributes = QNFS__ATTRIBUTES__INIT;
+    attributes.mask = mask;
+    attributes.owner = owner;
+    attributes.group = group;
+    return attributes;
+}
+
+void files_report_space(struct files *files, bool low)
+{
+    Qnfs__NodeReport report = QNFS__NODE_REPORT__INIT;
+    report.node = 1;
+    report.low = low;
+    node_report_apply(files_begin(files), &report);
+    assert_int_equal(files_end(files), NFS4_OK);
+}

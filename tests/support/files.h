@@ -67,6 +67,19 @@ size_t files_count_rows(struct files *files, uint8_t prefix);
 /* Fails the test with the text of machine_check's finds. */
 void files_check(struct files *files);
 
+/* Setup and teardown of a cmocka test whose state is a struct files; the teardown looks through the whole state. */
+int files_setup(void **state);
+int files_teardown(void **state);
+
+/* These fail the test if they fail. The mode may have the set-gid and the sticky bit. */
+struct file_id files_make_directory(struct files *files, struct file_id above, const char *name, uint32_t mode);
+struct file_id files_make(struct files *files, struct file_id above, const char *name, uint32_t mode);
+/* A directory in the root that everyone may write into. */
+struct file_id files_make_shared(struct files *files, const char *name);
+void files_report_space(struct files *files, bool low);
+
+/* Attributes with an owner, a group, or both. */
+Qnfs__Attributes files_owner(uint32_t mask, uint32_t owner, uint32_t group);
 /* Attributes with only a mode. */
 Qnfs__Attributes files_mode(uint32_t mode);
 /* Somebody who is not root, without further groups. */
