@@ -27,7 +27,7 @@ void admin_count_get(struct admin_count_cache *cache, struct kv_read *view, stru
             .clients = count_rows(view, SCHEMA_CLIENT, arena),
             .sessions = count_rows(view, SCHEMA_SESSION, arena),
             .slots = count_rows(view, SCHEMA_SLOT, arena),
-            .opens = count_rows(view, SCHEMA_OPEN_BY_FILE, arena),
+            .opens = count_rows(view, SCHEMA_OPEN_BY_OWNER, arena),
             .locks = count_rows(view, SCHEMA_LOCK, arena),
         };
         uint64_t ended_ms = clock.boot_ms(clock.context);

@@ -25,8 +25,8 @@ static const struct admin_route routes[] = {
     {"GET", "/v1/exports", NEEDS_VIEW, admin_export_list},   {"POST", "/v1/exports", CHANGES, admin_export_add},
     {"DELETE", "/v1/exports", CHANGES, admin_export_remove}, {"GET", "/v1/clients", NEEDS_VIEW, admin_client_list},
     {"DELETE", "/v1/clients/", CHANGES, admin_client_evict}, {"GET", "/v1/sessions", NEEDS_VIEW, admin_session_list},
-    {"GET", "/v1/settings", NEEDS_VIEW, admin_setting_list}, {"PUT", "/v1/settings/", CHANGES, admin_setting_set},
-    {"POST", "/v1/check", NEEDS_VIEW, admin_check},
+    {"GET", "/v1/locks", NEEDS_VIEW, admin_lock_list},       {"GET", "/v1/settings", NEEDS_VIEW, admin_setting_list},
+    {"PUT", "/v1/settings/", CHANGES, admin_setting_set},    {"POST", "/v1/check", NEEDS_VIEW, admin_check},
 };
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
 

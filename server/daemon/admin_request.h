@@ -74,6 +74,7 @@ void admin_export_remove(struct admin_request *request, struct admin_answer *ans
 void admin_client_list(struct admin_request *request, struct admin_answer *answer);
 void admin_client_evict(struct admin_request *request, struct admin_answer *answer);
 void admin_session_list(struct admin_request *request, struct admin_answer *answer);
+void admin_lock_list(struct admin_request *request, struct admin_answer *answer);
 void admin_setting_list(struct admin_request *request, struct admin_answer *answer);
 void admin_setting_set(struct admin_request *request, struct admin_answer *answer);
 void admin_check(struct admin_request *request, struct admin_answer *answer);
