@@ -159,6 +159,8 @@
 #define NODE_REQUESTS_MAX 16384u
 /* Results that one command forgets. */
 #define NODE_REQUESTS_STEP 256u
+/* Results that closing an incarnation forgets; a row beyond stays, and is read by nobody. */
+#define NODE_REQUESTS_CLOSE_MAX 262144u
 /* A result that is kept to answer a retry: the largest is a denied LOCK with its owner. CHECK. */
 #define REPLAY_RESULT_MAX_BYTES 2048u
 /* State rows (opens, locks, byte ranges, slots) of a dead client that one command frees; the rest goes by Purge. */

@@ -38,6 +38,12 @@ void apply_refuse(struct apply *apply, enum nfsstat4 status, struct slice why);
 /* The stored result becomes the answer, marked MACHINE_REPLAYED. */
 void apply_replay(struct apply *apply, struct slice stored);
 
+/* The client that asks: of the slot's session, or the one that the command names. */
+static inline struct client_id apply_client(const struct apply *apply, uint64_t named)
+{
+    return apply->client.value != 0 ? apply->client : (struct client_id){named};
+}
+
 /* The incarnation that sent the command; 0 if the command does not say. */
 struct incarnation_id apply_sender(const struct apply *apply);
 

@@ -69,6 +69,9 @@ struct machine {
     struct siphash_key mac_key;
     uint32_t server_epoch; /* first 4 bytes of stateids */
     struct hash128 chain;  /* over all replicated changes so far */
+    uint64_t client_count; /* client records, confirmed or not */
+    uint64_t courtesy_count; /* of them, those whose lease has run out */
+    struct incarnation_id incarnation_open; /* one that is known to be open: saves a read a command; 0: none */
 };
 
 /* Fills the machine from the store's meta rows (an empty store: all zero). */

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "statestore/machine/client.h"
 #include "statestore/machine/content.h"
 #include "statestore/machine/row.h"
 #include "statestore/store/schema.h"
@@ -68,7 +69,7 @@ bool purge_pending(struct kv_read *read, struct arena *arena)
 {
     struct file_id file;
     enum purge_kind kind;
-    return purge_first(read, arena, &file, &kind);
+    return purge_first(read, arena, &file, &kind) || client_purge_pending(read, arena);
 }
 
 /* Frees extents of a removed file; returns how many it looked at, fewer than the budget when nothing is left. */
@@ -122,6 +123,9 @@ void purge_apply(struct apply *apply, const Qnfs__Purge *command)
         budget -= used == 0 ? 1 : used;
         more = purge_first(apply->read, apply->arena, &file, &kind);
     }
+    /* State of removed clients comes after the files; freeing it may leave files to be freed. */
+    if (!more)
+        more = client_purge(apply) || purge_first(apply->read, apply->arena, &file, &kind);
     if (more)
         content_effect(apply, EFFECT_PURGE);
     Qnfs__PurgeResult *result = arena_alloc(apply->arena, sizeof(*result));

@@ -64,7 +64,37 @@ bool slot_walk_get(struct slot_walk *walk, struct slot *row);
 void slot_walk_next(struct slot_walk *walk);
 void slot_walk_close(struct slot_walk *walk);
 
+/* Walks the sessions of a client in the order of their ids. Close always. */
+struct session_walk {
+    struct kv_cursor cursor;
+    struct kv_read *read;
+    struct arena *arena;
+};
+void session_walk_open(struct kv_read *read, struct client_id client, struct arena *arena, struct session_walk *walk);
+bool session_walk_get(struct session_walk *walk, struct session *session);
+void session_walk_next(struct session_walk *walk);
+void session_walk_close(struct session_walk *walk);
+
 /* Whether the MAC in the id is ours: a forged id is BADSESSION without a look at the state. Pure. */
 bool session_id_genuine(const struct siphash_key *key, struct session_id id);
+
+/* The id of the session that command `number` makes. Pure. */
+struct session_id session_id_make(const struct siphash_key *key, uint64_t number);
+
+/* --- machine only --- */
+
+struct apply;
+
+/* Writes the session's row and, for a new one, the client's index of it. */
+void session_put(struct transaction *transaction, const struct session *session, struct arena *arena);
+
+/* Removes the session with its slots; EFFECT_SESSION_LEFT. */
+void session_remove(struct apply *apply, const struct session *session);
+
+/* How many sessions the client has, counted up to `most`. Pure over the view. */
+uint32_t session_count(struct kv_read *read, struct client_id client, uint32_t most, struct arena *arena);
+
+void slot_put(struct transaction *transaction, struct session_id session, const struct slot *slot,
+              struct arena *arena);
 
 #endif

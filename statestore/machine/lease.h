@@ -1,0 +1,34 @@
+/* lease.h: when a client's lease ends (RFC 8881 section 8.3), in uptime, which stands still while nobody leads.
+ *
+ * Rows by state and end of lease: active clients, courtesy clients in the order in which their leases ran out, and
+ * removed clients of whom state is left to be freed. */
+#ifndef STATESTORE_MACHINE_LEASE_H
+#define STATESTORE_MACHINE_LEASE_H
+
+#include "statestore/machine/apply.h"
+#include "statestore/machine/client.h"
+
+/* Gives a client a full period from now; it is no courtesy client any more. Writes *usage. */
+void lease_renew(struct apply *apply, struct client_id client, struct client_usage *usage);
+
+/* The lease of a new client; *usage is filled and written. */
+void lease_start(struct apply *apply, struct client_id client, struct client_usage *usage);
+
+/* A courtesy client that has shown a sign of life is an active one again; others are left alone. */
+void lease_revive(struct apply *apply, struct client_id client);
+
+/* Takes away the row of a client that is being removed. */
+void lease_drop(struct apply *apply, struct client_id client, const struct client_usage *usage);
+
+/* The courtesy client whose lease ran out first; false if there is none. Pure over the view. */
+bool lease_first_courtesy(struct kv_read *read, struct arena *arena, struct client_id *client);
+
+/* Whether some client's lease has run out at this uptime: then somebody proposes Expire. Pure over the view. */
+bool lease_due(struct kv_read *read, uint64_t uptime_ms, struct arena *arena);
+
+/* Removed clients whose state is freed by Purge. */
+void lease_mark_gone(struct apply *apply, struct client_id client);
+void lease_unmark_gone(struct apply *apply, struct client_id client);
+bool lease_first_gone(struct kv_read *read, struct arena *arena, struct client_id *client);
+
+#endif

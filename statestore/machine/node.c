@@ -1,0 +1,114 @@
+#include "statestore/machine/node.h"
+
+#include "base/check.h"
+#include "statestore/machine/apply.h"
+#include "statestore/machine/row.h"
+#include "statestore/store/schema.h"
+
+static void node_codec(struct row *row, void *value)
+{
+    struct node_member *member = value;
+    row_version(row, 1);
+    row_u64(row, &member->incarnation.value);
+    row_u64(row, &member->registered_ms);
+    row_slice(row, &member->advertise);
+    row_slice(row, &member->version);
+}
+
+static void incarnation_codec(struct row *row, void *value)
+{
+    struct incarnation *incarnation = value;
+    row_version(row, 1);
+    row_u64(row, &incarnation->node);
+}
+
+static struct slice number_key(uint8_t prefix, uint64_t number, struct arena *arena)
+{
+    struct row_key key = row_key(arena, prefix, 8);
+    row_key_u64(&key, number);
+    return row_key_done(&key);
+}
+
+bool node_get(struct kv_read *read, uint64_t node, struct arena *arena, struct node_member *member)
+{
+    struct slice bytes;
+    *member = (struct node_member){.node = node};
+    if (!kv_get(read, number_key(SCHEMA_NODE, node, arena), arena, &bytes))
+        return false;
+    row_decode(node_codec, bytes, member);
+    return true;
+}
+
+void node_walk_open(struct kv_read *read, struct arena *arena, struct node_walk *walk)
+{
+    struct row_key prefix = row_key(arena, SCHEMA_NODE, 0);
+    kv_cursor_open(read, row_key_done(&prefix), SLICE_EMPTY, arena, &walk->cursor);
+}
+
+bool node_walk_get(struct node_walk *walk, struct node_member *member)
+{
+    if (!walk->cursor.valid)
+        return false;
+    *member = (struct node_member){.node = row_key_get_u64(walk->cursor.key, 1)};
+    row_decode(node_codec, walk->cursor.value, member);
+    return true;
+}
+
+void node_walk_next(struct node_walk *walk)
+{
+    kv_cursor_next(&walk->cursor);
+}
+
+void node_walk_close(struct node_walk *walk)
+{
+    kv_cursor_close(&walk->cursor);
+}
+
+bool incarnation_get(struct kv_read *read, struct incarnation_id id, struct arena *arena,
+                     struct incarnation *incarnation)
+{
+    struct slice bytes;
+    *incarnation = (struct incarnation){.id = id};
+    if (!kv_get(read, number_key(SCHEMA_INCARNATION, id.value, arena), arena, &bytes))
+        return false;
+    row_decode(incarnation_codec, bytes, incarnation);
+    return true;
+}
+
+/* Its row goes; sessions stay attached to it until a client's next request attaches them where it arrives. */
+static void incarnation_close(struct apply *apply, struct incarnation_id id)
+{
+    struct incarnation incarnation;
+    bool found = incarnation_get(apply->read, id, apply->arena, &incarnation);
+    CHECK(found || apply->read->failed);
+    node_request_forget_all(apply, id);
+    transaction_delete(apply->transaction, number_key(SCHEMA_INCARNATION, id.value, apply->arena));
+    apply->machine->incarnation_open = (struct incarnation_id){0};
+}
+
+void node_register_apply(struct apply *apply, const Qnfs__NodeRegister *command)
+{
+    if (command->node == 0) {
+        apply_answer(apply, NFS4ERR_INVAL);
+        return;
+    }
+    struct node_member member;
+    if (node_get(apply->read, command->node, apply->arena, &member))
+        incarnation_close(apply, member.incarnation);
+    struct incarnation incarnation = {.id = {apply->number}, .node = command->node};
+    transaction_put(apply->transaction, number_key(SCHEMA_INCARNATION, incarnation.id.value, apply->arena),
+                    row_encode(incarnation_codec, &incarnation, apply->arena));
+    member.incarnation = incarnation.id;
+    member.registered_ms = apply->uptime_ms;
+    member.advertise = slice_make(command->advertise.data, command->advertise.len);
+    member.version = slice_make(command->version.data, command->version.len);
+    transaction_put(apply->transaction, number_key(SCHEMA_NODE, command->node, apply->arena),
+                    row_encode(node_codec, &member, apply->arena));
+
+    Qnfs__RegisterResult *result = arena_alloc(apply->arena, sizeof(*result));
+    qnfs__register_result__init(result);
+    result->incarnation = incarnation.id.value;
+    apply->result->body_case = QNFS__RESULT__BODY_REGISTERED;
+    apply->result->registered = result;
+    apply_answer(apply, NFS4_OK);
+}

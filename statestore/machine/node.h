@@ -1,0 +1,55 @@
+/* node.h: the members as the log knows them, their incarnations, and the results of what a node itself asked for.
+ *
+ * An incarnation is one process start. Its row exists exactly as long as it is open; registering a new one of the same
+ * node closes it, and with it go the results of its requests: nobody asks for them any more. */
+#ifndef STATESTORE_MACHINE_NODE_H
+#define STATESTORE_MACHINE_NODE_H
+
+#include "proto/log.pb-c.h"
+#include "statestore/machine/id.h"
+#include "statestore/store/kv.h"
+
+struct apply;
+
+struct node_member {
+    uint64_t node;
+    struct incarnation_id incarnation; /* the open one */
+    uint64_t registered_ms;            /* uptime */
+    struct slice advertise;
+    struct slice version;
+};
+
+/* Reads one row; true if it exists; the texts live in the arena. Pure over the view. */
+bool node_get(struct kv_read *read, uint64_t node, struct arena *arena, struct node_member *member);
+
+/* Walks all nodes in the order of their ids. Close always. */
+struct node_walk {
+    struct kv_cursor cursor;
+};
+void node_walk_open(struct kv_read *read, struct arena *arena, struct node_walk *walk);
+bool node_walk_get(struct node_walk *walk, struct node_member *member);
+void node_walk_next(struct node_walk *walk);
+void node_walk_close(struct node_walk *walk);
+
+struct incarnation {
+    struct incarnation_id id;
+    uint64_t node;
+};
+
+/* True if the incarnation is open. Pure over the view. */
+bool incarnation_get(struct kv_read *read, struct incarnation_id id, struct arena *arena,
+                     struct incarnation *incarnation);
+
+/* --- machine only (node_request.c): the exactly-once record of a node's own requests --- */
+
+/* Whether the request is new. False: it was done (the stored result has become apply->result), its result is no longer
+ * kept (superseded), or the node has too many results kept (NFS4ERR_DELAY). */
+bool node_request_begin(struct apply *apply, const Qnfs__NodeOrigin *origin);
+
+/* Stores the result and forgets those below the low-water mark of the stream. */
+void node_request_end(struct apply *apply, const Qnfs__NodeOrigin *origin);
+
+/* Forgets all results of an incarnation that is being closed. */
+void node_request_forget_all(struct apply *apply, struct incarnation_id incarnation);
+
+#endif
