@@ -22,7 +22,8 @@
 struct nfs4_server;
 
 struct nfs4_config {
-    uint32_t loop;                     /* this loop's number, for tickets */
+    uint32_t loop;                     /* this loop's number, for tickets and as the stream of node requests */
+    uint64_t node;                     /* this node's id */
     struct incarnation_id incarnation; /* of this process */
     uint8_t cluster_id[16];            /* server_scope */
     struct siphash_key mac_key;        /* file handles, session ids, digests */
@@ -32,12 +33,12 @@ struct nfs4_config {
 
 /* What a step may know of the world. */
 struct nfs4_moment {
-    uint64_t now_ms;          /* boot time */
+    uint64_t now_ms; /* boot time */
     int64_t wall_ns;
-    struct kv_read *view;     /* the loop's snapshot */
-    uint64_t view_index;      /* all entries up to it are in the view */
-    uint64_t barrier_index;   /* a read that starts now must see this (DESIGN.md section 6) */
-    uint64_t free_bytes;      /* of the data directory's file system, for space_avail ... */
+    struct kv_read *view;   /* the loop's snapshot */
+    uint64_t view_index;    /* all entries up to it are in the view */
+    uint64_t barrier_index; /* a read that starts now must see this (DESIGN.md section 6) */
+    uint64_t free_bytes;    /* of the data directory's file system, for space_avail ... */
     uint64_t total_bytes;
 };
 
@@ -105,6 +106,9 @@ void nfs4_blocks_read(struct nfs4_server *server, uint64_t place, bool ok, const
  * batches, about ten times a lease period. */
 void nfs4_advance(struct nfs4_server *server, const struct nfs4_moment *moment, struct nfs4_outbox *outbox);
 
+/* Whether compounds wait for the view to move on: then nfs4_advance is wanted as soon as it has. */
+bool nfs4_waits(const struct nfs4_server *server);
+
 /* An effect of the machine that concerns sessions (EFFECT_SESSION_LEFT, EFFECT_CLIENT_GONE); every loop gets it. */
 void nfs4_effect(struct nfs4_server *server, const struct machine_effect *effect, const struct nfs4_moment *moment,
                  struct nfs4_outbox *outbox);
@@ -121,11 +125,11 @@ struct nfs4_counters {
     uint64_t parked;
     uint64_t sessions;
     uint64_t cached_bytes;
-    uint64_t operations;     /* executed since the start */
-    uint64_t replays;        /* answered from a slot, in memory or from a row */
+    uint64_t operations; /* executed since the start */
+    uint64_t replays;    /* answered from a slot, in memory or from a row */
     uint64_t false_retries;
     uint64_t attaches;
-    uint64_t errors;         /* compounds that ended in an error */
+    uint64_t errors; /* compounds that ended in an error */
 };
 void nfs4_counters(const struct nfs4_server *server, struct nfs4_counters *counters);
 
