@@ -41,6 +41,8 @@
  * of small calls, GATEWAY_PARKED_EXTRA. Commands, results and block reads under way are bounded by it too. */
 #define GATEWAY_PARKED_MAX 16384u
 #define GATEWAY_PARKED_EXTRA 8192u
+/* Bytes of requests that are parked in one loop; at it the loop reads no socket. */
+#define GATEWAY_PARKED_MAX_BYTES (256u << 20)
 /* Posts that wait for one loop: a result and a block read a parked compound, calls and replies that pass between loops
  * (bounded by the requests of all connections), effects. Over it is a bug. */
 #define GATEWAY_INBOX_MAX (8u << 20)

@@ -193,9 +193,9 @@ static void frontend_regulate(struct frontend *frontend, const struct nfs4_momen
 {
     struct nfs4_counters counters;
     nfs4_counters(frontend->nfs4, &counters);
-    if (counters.parked >= GATEWAY_PARKED_MAX)
+    if (counters.parked >= GATEWAY_PARKED_MAX || counters.parked_bytes >= GATEWAY_PARKED_MAX_BYTES)
         frontend->held_by_parked = true;
-    else if (counters.parked < GATEWAY_PARKED_MAX / 4 * 3)
+    else if (counters.parked < GATEWAY_PARKED_MAX / 4 * 3 && counters.parked_bytes < GATEWAY_PARKED_MAX_BYTES / 4 * 3)
         frontend->held_by_parked = false;
     struct gateway_actions actions;
     gateway_actions_init(&actions, &frontend->arena);

@@ -75,6 +75,7 @@ struct compound *compound_create(struct nfs4_server *server, const struct nfs4_c
     }
     compound->identity.groups = compound->groups;
     server->counters.parked++;
+    server->counters.parked_bytes += compound->request_bytes;
     return compound;
 }
 
@@ -87,6 +88,8 @@ void compound_destroy(struct compound *compound)
     buffer_put(compound->reply_buffer);
     CHECK(server->counters.parked > 0);
     server->counters.parked--;
+    CHECK(server->counters.parked_bytes >= compound->request_bytes);
+    server->counters.parked_bytes -= compound->request_bytes;
     arena_reset(&compound->task.arena);
     if (server->idle_count < COMPOUNDS_IDLE_MAX) {
         list_prepend(&server->idle_compounds, &compound->link);

@@ -169,6 +169,11 @@ void nfs4_advance(struct nfs4_server *server, const struct nfs4_moment *moment, 
     lease_advance(server, moment, outbox);
 }
 
+bool nfs4_waits(const struct nfs4_server *server)
+{
+    return !list_empty(&server->waiting_barrier);
+}
+
 void nfs4_effect(struct nfs4_server *server, const struct machine_effect *effect, const struct nfs4_moment *moment,
                  struct nfs4_outbox *outbox)
 {
