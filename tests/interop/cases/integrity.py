@@ -4,7 +4,7 @@ import threading
 
 def run(env, report):
     directory = env.directory("integrity")
-    seconds = 300 if env.long_form else 15 if env.killing else 8
+    seconds = 300 if env.long_form else 8 if env.killing else 5
     results = {}
 
     def work(client, seed):

@@ -4,7 +4,7 @@ import threading
 
 def run(env, report):
     directory = env.directory("regions")
-    seconds = 300 if env.long_form else 15 if env.killing else 6
+    seconds = 300 if env.long_form else 8 if env.killing else 4
     file = directory + "/shared"
     results = {}
 

@@ -7,7 +7,7 @@ import threading
 
 
 def run(env, report):
-    seconds = 120 if env.long_form else 12 if env.killing else 4
+    seconds = 120 if env.long_form else 6 if env.killing else 4
     near = [("near reader", env.a, "/mnt", "near")]
     far = [("far reader", env.b, "/mnt", "far"), ("far reader, no caching", env.b, env.strict, "far")]
     for directory, readers in ((env.directory("rename-near"), near), (env.directory("rename-far"), far)):

@@ -124,9 +124,10 @@ class Server:
             raise ServerError("qnfsctl %s: status %d: %s" % (" ".join(arguments), p.returncode, p.stdout.strip()))
         return p.returncode, p.stdout.strip()
 
-    def kill_start(self, seed, first_s=4.0, last_s=12.0):
-        """kill -9 at random moments, until kill_stop. One kill in five is followed by another while it starts."""
-        self.killer = Killer(self, seed, first_s, last_s)
+    def kill_start(self, seed, span):
+        """kill -9 after a time drawn from span (seconds), again and again, until kill_stop. One kill in five is followed by another
+        while the server starts."""
+        self.killer = Killer(self, seed, span)
         self.killer.start()
 
     def kill_stop(self, report):
@@ -171,13 +172,13 @@ class Server:
 
 
 class Killer(threading.Thread):
-    def __init__(self, server, seed, first_s, last_s):
+    def __init__(self, server, seed, span):
         super().__init__(daemon=True)
-        self.server, self.random, self.span = server, random.Random(seed), (first_s, last_s)
+        self.server, self.random, self.span = server, random.Random(seed), span
         self.halt, self.error = threading.Event(), None
 
     def run(self):
-        while not self.halt.wait(self.random.uniform(*self.span)):
+        while not self.wait_for_moment():
             again = self.random.random() < 0.2
             pause = self.random.uniform(0, 0.5)
             if not self.kill():
@@ -192,6 +193,14 @@ class Killer(threading.Thread):
                 self.error = str(e)
                 return
             self.server.recoveries.append(time.monotonic() - started)
+
+    def wait_for_moment(self):
+        """True if there shall be no more. A span that becomes shorter meanwhile counts at once."""
+        started, draw = time.monotonic(), self.random.random()
+        while time.monotonic() < started + self.span[0] + draw * (self.span[1] - self.span[0]):
+            if self.halt.wait(0.05):
+                return True
+        return self.halt.is_set()
 
     def kill(self):
         pid = self.server.server_pid()
