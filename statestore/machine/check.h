@@ -20,7 +20,11 @@ void check_report(struct check *check, const char *format, ...) __attribute__((f
 /* Inodes, names, extents, blocks, exports (check_files.c). */
 void check_files(struct check *check);
 
-/* Clients, sessions, slots, opens, locks, nodes (check_state.c). */
+/* Clients, sessions, slots, nodes (check_state.c), and with them opens and locks (check_opens.c). */
 void check_state(struct check *check);
+void check_opens(struct check *check);
+
+/* How many rows there are whose key begins with the byte and has this length. */
+uint64_t check_count_rows(struct check *check, uint8_t prefix, size_t key_bytes);
 
 #endif

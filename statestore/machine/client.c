@@ -108,8 +108,7 @@ bool client_owner_get(struct kv_read *read, struct slice identity, struct slice 
 void client_put(struct transaction *transaction, const struct client *client, struct arena *arena)
 {
     CHECK(client->id.value != 0);
-    transaction_put(transaction, client_key(client->id, CLIENT_RECORD, arena),
-                    row_encode(client_codec, client, arena));
+    transaction_put(transaction, client_key(client->id, CLIENT_RECORD, arena), row_encode(client_codec, client, arena));
 }
 
 void client_usage_put(struct transaction *transaction, struct client_id id, const struct client_usage *usage,
@@ -118,8 +117,8 @@ void client_usage_put(struct transaction *transaction, struct client_id id, cons
     transaction_put(transaction, client_key(id, CLIENT_USAGE, arena), row_encode(usage_codec, usage, arena));
 }
 
-void client_owner_put(struct transaction *transaction, const struct client *client,
-                      const struct client_owner *records, struct arena *arena)
+void client_owner_put(struct transaction *transaction, const struct client *client, const struct client_owner *records,
+                      struct arena *arena)
 {
     struct slice key = owner_key(client->identity, client->owner, arena);
     if (records->confirmed.value == 0 && records->unconfirmed.value == 0)

@@ -70,8 +70,8 @@ struct slice client_principal(const Qnfs__Credential *credential, struct arena *
 void client_put(struct transaction *transaction, const struct client *client, struct arena *arena);
 void client_usage_put(struct transaction *transaction, struct client_id id, const struct client_usage *usage,
                       struct arena *arena);
-void client_owner_put(struct transaction *transaction, const struct client *client,
-                      const struct client_owner *records, struct arena *arena);
+void client_owner_put(struct transaction *transaction, const struct client *client, const struct client_owner *records,
+                      struct arena *arena);
 
 /* Counts the client's state up or down. CHECKs that the client exists. */
 void client_usage_add(struct apply *apply, struct client_id id, int64_t states, int64_t ranges);

@@ -80,9 +80,8 @@ static enum nfsstat4 session_make(struct apply *apply, const Qnfs__CreateSession
     enum nfsstat4 status = channel_limit(command->fore, true, &session->fore);
     if (status == NFS4_OK && (session->flags & CREATE_SESSION4_FLAG_CONN_BACK_CHAN) != 0)
         status = channel_limit(command->back, false, &session->back);
-    if (status == NFS4_OK &&
-        session_count(apply->read, client->id, NFS4_SESSIONS_PER_CLIENT_MAX, apply->arena) ==
-            NFS4_SESSIONS_PER_CLIENT_MAX)
+    if (status == NFS4_OK && session_count(apply->read, client->id, NFS4_SESSIONS_PER_CLIENT_MAX, apply->arena) ==
+                                 NFS4_SESSIONS_PER_CLIENT_MAX)
         status = NFS4ERR_NOSPC;
     if (status == NFS4_OK && !client->confirmed)
         status = client_confirm(apply, client);
@@ -115,8 +114,7 @@ static void session_create(struct apply *apply, const Qnfs__CreateSession *comma
     struct session session;
     struct client_usage usage;
     enum nfsstat4 status = NFS4ERR_CLID_INUSE;
-    if (client->confirmed ||
-        slice_equal(client->principal, client_principal(apply->command->credential, apply->arena)))
+    if (client->confirmed || slice_equal(client->principal, client_principal(apply->command->credential, apply->arena)))
         status = session_make(apply, command, client, &session);
     apply_answer(apply, status);
     if (status == NFS4ERR_CLID_INUSE)

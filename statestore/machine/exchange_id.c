@@ -37,8 +37,7 @@ static void exchange_describe(const Qnfs__ExchangeId *command, struct client *cl
 {
     client->flags = command->flags;
     client->minor_version = command->minor_version;
-    client->implementation_domain =
-        slice_make(command->implementation_domain.data, command->implementation_domain.len);
+    client->implementation_domain = slice_make(command->implementation_domain.data, command->implementation_domain.len);
     client->implementation_name = slice_make(command->implementation_name.data, command->implementation_name.len);
 }
 
@@ -63,7 +62,7 @@ static void exchange_update(struct apply *apply, const Qnfs__ExchangeId *command
         apply_answer(apply, NFS4ERR_PERM); /* 9 */
     else if (!exchange->same_verifier)
         apply_answer(apply, NFS4ERR_NOT_SAME); /* 8 */
-    else { /* 6 */
+    else {                                     /* 6 */
         exchange_describe(command, &exchange->confirmed);
         client_put(apply->transaction, &exchange->confirmed, apply->arena);
         exchange_answer(apply, &exchange->confirmed);

@@ -47,8 +47,7 @@ static bool lease_first(struct kv_read *read, enum lease_state state, struct are
 
 void lease_drop(struct apply *apply, struct client_id client, const struct client_usage *usage)
 {
-    transaction_delete(apply->transaction,
-                       lease_key(lease_state_of(usage), usage->lease_end_ms, client, apply->arena));
+    transaction_delete(apply->transaction, lease_key(lease_state_of(usage), usage->lease_end_ms, client, apply->arena));
     if (usage->courtesy) {
         CHECK(apply->machine->courtesy_count > 0);
         apply->machine->courtesy_count--;
@@ -125,6 +124,19 @@ bool lease_first_gone(struct kv_read *read, struct arena *arena, struct client_i
     return lease_first(read, LEASE_GONE, arena, &end_ms, client);
 }
 
+bool lease_is_gone(struct kv_read *read, struct client_id client, struct arena *arena)
+{
+    struct slice value;
+    return kv_get(read, lease_key(LEASE_GONE, 0, client, arena), arena, &value);
+}
+
+bool lease_is_indexed(struct kv_read *read, struct client_id client, const struct client_usage *usage,
+                      struct arena *arena)
+{
+    struct slice value;
+    return kv_get(read, lease_key(lease_state_of(usage), usage->lease_end_ms, client, arena), arena, &value);
+}
+
 /* Only the node that a session is attached to knows how far its slots are. */
 static void slot_advance(struct apply *apply, const Qnfs__SlotAdvance *advance, struct incarnation_id sender)
 {
@@ -158,8 +170,8 @@ static void lease_end(struct apply *apply, struct client_id id)
 {
     struct client client;
     struct client_usage usage;
-    bool found = client_get(apply->read, id, apply->arena, &client) &&
-                 client_usage_get(apply->read, id, apply->arena, &usage);
+    bool found =
+        client_get(apply->read, id, apply->arena, &client) && client_usage_get(apply->read, id, apply->arena, &usage);
     CHECK(found || apply->read->failed);
     if (!found)
         return;

@@ -30,5 +30,10 @@ bool lease_due(struct kv_read *read, uint64_t uptime_ms, struct arena *arena);
 void lease_mark_gone(struct apply *apply, struct client_id client);
 void lease_unmark_gone(struct apply *apply, struct client_id client);
 bool lease_first_gone(struct kv_read *read, struct arena *arena, struct client_id *client);
+bool lease_is_gone(struct kv_read *read, struct client_id client, struct arena *arena);
+
+/* Whether the row that the usage says is there; for check_state.c. Pure over the view. */
+bool lease_is_indexed(struct kv_read *read, struct client_id client, const struct client_usage *usage,
+                      struct arena *arena);
 
 #endif

@@ -104,8 +104,8 @@ static enum nfsstat4 locking_by_open(struct apply *apply, const Qnfs__Lock *comm
     struct client_usage usage;
     enum nfsstat4 status = state_find_for(apply, apply_stateid(command->open_stateid), locking->client, locking->file,
                                           STATE_OPEN, &locking->open);
-    if (status != NFS4_OK || state_of_owner(apply->read, STATE_LOCK, locking->client, owner, locking->file,
-                                            apply->arena, &locking->state))
+    if (status != NFS4_OK ||
+        state_of_owner(apply->read, STATE_LOCK, locking->client, owner, locking->file, apply->arena, &locking->state))
         return status;
     if (client_usage_get(apply->read, locking->client, apply->arena, &usage) &&
         usage.state_count >= NFS4_OPENS_PER_CLIENT_MAX)
@@ -158,8 +158,8 @@ static enum nfsstat4 locking_judge(struct apply *apply, const Qnfs__Lock *comman
     if (status == NFS4_OK && command->reclaim) /* there is no grace period to reclaim in */
         status = NFS4ERR_NO_GRACE;
     if (status == NFS4_OK)
-        status = command->new_owner ? locking_by_open(apply, command, locking)
-                                    : locking_by_locks(apply, command, locking);
+        status =
+            command->new_owner ? locking_by_open(apply, command, locking) : locking_by_locks(apply, command, locking);
     if (status != NFS4_OK)
         return status;
     uint32_t needed = locking->range.is_write ? OPEN4_SHARE_ACCESS_WRITE : OPEN4_SHARE_ACCESS_READ;

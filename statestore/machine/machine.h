@@ -67,10 +67,10 @@ struct machine {
     bool created;             /* cluster_create has been applied */
     uint8_t cluster_id[16];
     struct siphash_key mac_key;
-    uint32_t server_epoch; /* first 4 bytes of stateids */
-    struct hash128 chain;  /* over all replicated changes so far */
-    uint64_t client_count; /* client records, confirmed or not */
-    uint64_t courtesy_count; /* of them, those whose lease has run out */
+    uint32_t server_epoch;                  /* first 4 bytes of stateids */
+    struct hash128 chain;                   /* over all replicated changes so far */
+    uint64_t client_count;                  /* client records, confirmed or not */
+    uint64_t courtesy_count;                /* of them, those whose lease has run out */
     struct incarnation_id incarnation_open; /* one that is known to be open: saves a read a command; 0: none */
 };
 

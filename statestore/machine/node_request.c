@@ -69,8 +69,7 @@ void node_request_forget_all(struct apply *apply, struct incarnation_id incarnat
     for (size_t i = 0; i < sizeof(prefixes); i++) {
         struct row_key prefix = row_key(apply->arena, prefixes[i], 8);
         row_key_u64(&prefix, incarnation.value);
-        struct range range =
-            range_collect(apply->read, row_key_done(&prefix), NODE_REQUESTS_CLOSE_MAX, apply->arena);
+        struct range range = range_collect(apply->read, row_key_done(&prefix), NODE_REQUESTS_CLOSE_MAX, apply->arena);
         range_delete(apply->transaction, &range);
     }
 }

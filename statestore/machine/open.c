@@ -171,8 +171,8 @@ static enum nfsstat4 opening_judge_state(struct apply *apply, struct opening *op
     if (!client_usage_get(apply->read, opening->client, apply->arena, &usage))
         return NFS4ERR_EXPIRED;
     if (opening->exists)
-        opening->has_state = state_of_owner(apply->read, STATE_OPEN, opening->client, opening->owner,
-                                            opening->file.id, apply->arena, &opening->state);
+        opening->has_state = state_of_owner(apply->read, STATE_OPEN, opening->client, opening->owner, opening->file.id,
+                                            apply->arena, &opening->state);
     if (!opening->has_state && usage.state_count >= NFS4_OPENS_PER_CLIENT_MAX)
         return NFS4ERR_DELAY;
     if (!opening->exists)
@@ -200,9 +200,8 @@ static enum nfsstat4 opening_make_file(struct apply *apply, struct opening *open
         opening->attributes_set = opening->is_truncated ? ATTRIBUTE_SIZE : 0;
         return opening->is_truncated ? file_truncate(apply, &opening->file, 0) : NFS4_OK;
     }
-    return file_create(apply, &opening->directory, opening->name, attributes,
-                       exclusive ? command->verifier.data : NULL, &opening->file, &opening->change_before,
-                       &opening->change_after, &opening->attributes_set);
+    return file_create(apply, &opening->directory, opening->name, attributes, exclusive ? command->verifier.data : NULL,
+                       &opening->file, &opening->change_before, &opening->change_after, &opening->attributes_set);
 }
 
 static uint16_t combination(uint32_t access, uint32_t deny)

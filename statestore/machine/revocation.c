@@ -18,8 +18,7 @@ static bool add_client(struct revocation *revocation, struct client_id client)
     return true;
 }
 
-bool revocation_add(struct revocation *revocation, struct kv_read *read, const struct state *state,
-                    struct arena *arena)
+bool revocation_add(struct revocation *revocation, struct kv_read *read, const struct state *state, struct arena *arena)
 {
     struct client_usage usage;
     if (client_usage_get(read, state->client, arena, &usage))

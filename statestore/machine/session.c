@@ -204,8 +204,7 @@ bool slot_get(struct kv_read *read, struct session_id session, uint32_t slot, st
     return true;
 }
 
-void slot_put(struct transaction *transaction, struct session_id session, const struct slot *slot,
-              struct arena *arena)
+void slot_put(struct transaction *transaction, struct session_id session, const struct slot *slot, struct arena *arena)
 {
     CHECK(slot->slot < NFS4_SLOTS_MAX);
     transaction_put(transaction, slot_key(session, slot->slot, arena), row_encode(slot_codec, slot, arena));

@@ -94,7 +94,6 @@ void session_remove(struct apply *apply, const struct session *session);
 /* How many sessions the client has, counted up to `most`. Pure over the view. */
 uint32_t session_count(struct kv_read *read, struct client_id client, uint32_t most, struct arena *arena);
 
-void slot_put(struct transaction *transaction, struct session_id session, const struct slot *slot,
-              struct arena *arena);
+void slot_put(struct transaction *transaction, struct session_id session, const struct slot *slot, struct arena *arena);
 
 #endif

@@ -181,8 +181,7 @@ void state_walk_close(struct state_walk *walk)
 enum nfsstat4 state_find_for(struct apply *apply, struct stateid stateid, struct client_id client, struct file_id file,
                              enum state_kind kind, struct state *state)
 {
-    enum nfsstat4 status =
-        state_find(apply->read, stateid, client, apply->machine->server_epoch, apply->arena, state);
+    enum nfsstat4 status = state_find(apply->read, stateid, client, apply->machine->server_epoch, apply->arena, state);
     if (status != NFS4_OK)
         return status;
     return state->kind == kind && file_id_equal(state->file, file) ? NFS4_OK : NFS4ERR_BAD_STATEID;
@@ -216,8 +215,7 @@ void state_make(struct apply *apply, const struct state *state)
     CHECK(state->client.value != 0 && state->owner.size_bytes <= NFS4_OPAQUE_MAX_BYTES);
     state_put(apply, state);
     transaction_put(apply->transaction, client_key(state, apply->arena), SLICE_EMPTY);
-    transaction_put(apply->transaction,
-                    owner_key(state->kind, state->client, state->owner, state->file, apply->arena),
+    transaction_put(apply->transaction, owner_key(state->kind, state->client, state->owner, state->file, apply->arena),
                     other_slice(state->id.other));
     if (state->kind == STATE_LOCK)
         transaction_put(apply->transaction, link_key(state, apply->arena), SLICE_EMPTY);
@@ -246,6 +244,17 @@ bool state_of_owner(struct kv_read *read, enum state_kind kind, struct client_id
     bool found = state_get(read, other.data, arena, state);
     CHECK((found && state->kind == kind) || read->failed);
     return found;
+}
+
+bool state_is_indexed(struct kv_read *read, const struct state *state, struct arena *arena)
+{
+    struct slice value;
+    if (!kv_get(read, client_key(state, arena), arena, &value))
+        return false;
+    if (!kv_get(read, owner_key(state->kind, state->client, state->owner, state->file, arena), arena, &value) ||
+        !slice_equal(value, other_slice(state->id.other)))
+        return false;
+    return state->kind == STATE_OPEN || kv_get(read, link_key(state, arena), arena, &value);
 }
 
 size_t state_locks_of_open(struct kv_read *read, const struct state *open, size_t room, struct arena *arena,

@@ -16,12 +16,12 @@ struct state {
     enum state_kind kind;
     struct client_id client;
     struct file_id file;
-    struct slice owner;       /* open owner or lock owner; lives in the arena it was read into */
-    uint32_t access;          /* of an open: OPEN4_SHARE_ACCESS_* in force */
-    uint32_t deny;            /* of an open: OPEN4_SHARE_DENY_* in force */
-    uint16_t combinations;    /* of an open: which (access, deny) have been opened: bit (access - 1) * 4 + deny */
-    uint8_t open_other[12];   /* of locks: the open they were taken under */
-    uint64_t range_count;     /* of locks */
+    struct slice owner;     /* open owner or lock owner; lives in the arena it was read into */
+    uint32_t access;        /* of an open: OPEN4_SHARE_ACCESS_* in force */
+    uint32_t deny;          /* of an open: OPEN4_SHARE_DENY_* in force */
+    uint16_t combinations;  /* of an open: which (access, deny) have been opened: bit (access - 1) * 4 + deny */
+    uint8_t open_other[12]; /* of locks: the open they were taken under */
+    uint64_t range_count;   /* of locks */
 };
 
 /* Reads the row of a stateid's `other`; true if it exists. Pure over the view. */
@@ -75,6 +75,10 @@ void state_delete(struct apply *apply, const struct state *state);
 /* The stateid that the owner has on the file; false if none. Pure over the view. */
 bool state_of_owner(struct kv_read *read, enum state_kind kind, struct client_id client, struct slice owner,
                     struct file_id file, struct arena *arena, struct state *state);
+
+/* Whether the rows by client and by owner, and the link from its open, are as state_make wrote them; for
+ * check_opens.c. Pure over the view. */
+bool state_is_indexed(struct kv_read *read, const struct state *state, struct arena *arena);
 
 /* The lock states under an open, at most `room`; *more tells whether that was all. */
 size_t state_locks_of_open(struct kv_read *read, const struct state *open, size_t room, struct arena *arena,

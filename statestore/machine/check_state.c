@@ -1,0 +1,199 @@
+/* check_state.c: clients, sessions, slots and nodes. Each row is compared with those that it names; that no index row is
+ * too many follows from counting. Opens and locks are in check_opens.c. */
+#include <inttypes.h>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "statestore/machine/check.h"
+#include "statestore/machine/client.h"
+#include "statestore/machine/lease.h"
+#include "statestore/machine/machine.h"
+#include "statestore/machine/node.h"
+#include "statestore/machine/row.h"
+#include "statestore/machine/session.h"
+#include "statestore/machine/state.h"
+#include "statestore/store/schema.h"
+
+#define SESSION_KEY_BYTES 17u
+#define SESSION_INDEX_KEY_BYTES 25u
+#define LEASE_KEY_BYTES 18u
+
+uint64_t check_count_rows(struct check *check, uint8_t prefix, size_t key_bytes)
+{
+    struct row_key key = row_key(check->arena, prefix, 0);
+    struct kv_cursor cursor;
+    uint64_t count = 0;
+    kv_cursor_open(check->read, row_key_done(&key), SLICE_EMPTY, check->arena, &cursor);
+    for (; cursor.valid; kv_cursor_next(&cursor))
+        count += cursor.key.size_bytes == key_bytes ? 1 : 0;
+    kv_cursor_close(&cursor);
+    return count;
+}
+
+/* What the client holds, counted. */
+static void check_client_counts(struct check *check, const struct client *client, const struct client_usage *usage,
+                                struct arena *scratch)
+{
+    uint64_t states = 0;
+    uint64_t ranges = 0;
+    struct state_walk walk;
+    struct state state;
+    state_walk_open(check->read, client->id, scratch, &walk);
+    for (; state_walk_get(&walk, &state); state_walk_next(&walk)) {
+        states++;
+        ranges += state.kind == STATE_LOCK ? state.range_count : 0;
+    }
+    state_walk_close(&walk);
+    if (states != usage->state_count || ranges != usage->range_count)
+        check_report(
+            check, "client %" PRIu64 " counts %" PRIu64 " states and %" PRIu64 " ranges, has %" PRIu64 " and %" PRIu64,
+            client->id.value, usage->state_count, usage->range_count, states, ranges);
+    uint32_t sessions = session_count(check->read, client->id, NFS4_SESSIONS_PER_CLIENT_MAX + 1, scratch);
+    if (sessions > NFS4_SESSIONS_PER_CLIENT_MAX)
+        check_report(check, "client %" PRIu64 " has more sessions than the bound", client->id.value);
+    if (!client->confirmed && (states > 0 || sessions > 0))
+        check_report(check, "client %" PRIu64 " is not confirmed and holds something", client->id.value);
+}
+
+static void check_client(struct check *check, const struct client *client, const struct client_usage *usage,
+                         struct arena *scratch)
+{
+    struct client_owner records;
+    if (!lease_is_indexed(check->read, client->id, usage, scratch))
+        check_report(check, "client %" PRIu64 " has no lease row at its lease's end", client->id.value);
+    client_owner_get(check->read, client->identity, client->owner, scratch, &records);
+    struct client_id listed = client->confirmed ? records.confirmed : records.unconfirmed;
+    if (listed.value != client->id.value)
+        check_report(check, "client %" PRIu64 " is not its owner's: that is %" PRIu64, client->id.value, listed.value);
+    check_client_counts(check, client, usage, scratch);
+}
+
+static void check_clients(struct check *check, struct arena *scratch)
+{
+    struct machine machine;
+    struct client_walk walk;
+    struct client client;
+    struct client_usage usage;
+    uint64_t clients = 0;
+    uint64_t courtesy = 0;
+    machine_load(&machine, check->read, check->arena);
+    client_walk_open(check->read, (struct client_id){0}, check->arena, &walk);
+    walk.arena = scratch;
+    for (; client_walk_get(&walk, &client, &usage); client_walk_next(&walk)) {
+        check_client(check, &client, &usage, scratch);
+        clients++;
+        courtesy += usage.courtesy ? 1 : 0;
+        arena_reset(scratch);
+    }
+    client_walk_close(&walk);
+    if (clients != machine.client_count || courtesy != machine.courtesy_count)
+        check_report(check,
+                     "the counters say %" PRIu64 " clients, %" PRIu64 " by courtesy; there are %" PRIu64 ", %" PRIu64,
+                     machine.client_count, machine.courtesy_count, clients, courtesy);
+    struct client_id gone;
+    uint64_t leases = check_count_rows(check, SCHEMA_CLIENT_LEASE, LEASE_KEY_BYTES);
+    if (leases != clients && !lease_first_gone(check->read, check->arena, &gone))
+        check_report(check, "%" PRIu64 " lease rows for %" PRIu64 " clients", leases, clients);
+}
+
+static struct session_id session_id_in(struct slice key, size_t offset)
+{
+    struct session_id id;
+    CHECK(key.size_bytes >= offset + sizeof(id.bytes));
+    memcpy(id.bytes, key.data + offset, sizeof(id.bytes));
+    return id;
+}
+
+static void check_sessions(struct check *check, struct arena *scratch)
+{
+    struct row_key prefix = row_key(check->arena, SCHEMA_SESSION, 0);
+    struct kv_cursor cursor;
+    uint64_t sessions = 0;
+    kv_cursor_open(check->read, row_key_done(&prefix), SLICE_EMPTY, check->arena, &cursor);
+    for (; cursor.valid; kv_cursor_next(&cursor)) {
+        struct session session;
+        struct client client;
+        sessions++;
+        if (!session_get(check->read, session_id_in(cursor.key, 1), scratch, &session))
+            break;
+        uint64_t number = row_key_get_u64(cursor.key, 1);
+        if (!client_get(check->read, session.client, scratch, &client))
+            check_report(check, "session of command %" PRIu64 " is of no client", number);
+        else if (!client.confirmed)
+            check_report(check, "session of command %" PRIu64 " is of an unconfirmed client", number);
+        arena_reset(scratch);
+    }
+    kv_cursor_close(&cursor);
+    uint64_t indexed = check_count_rows(check, SCHEMA_SESSION_BY_CLIENT, SESSION_INDEX_KEY_BYTES);
+    if (sessions != indexed)
+        check_report(check, "%" PRIu64 " sessions, but clients list %" PRIu64, sessions, indexed);
+}
+
+/* Every index row of a session leads to it, and it back. */
+static void check_session_index(struct check *check, struct arena *scratch)
+{
+    struct row_key prefix = row_key(check->arena, SCHEMA_SESSION_BY_CLIENT, 0);
+    struct kv_cursor cursor;
+    kv_cursor_open(check->read, row_key_done(&prefix), SLICE_EMPTY, check->arena, &cursor);
+    for (; cursor.valid; kv_cursor_next(&cursor)) {
+        struct session session;
+        uint64_t client = row_key_get_u64(cursor.key, 1);
+        if (!session_get(check->read, session_id_in(cursor.key, 9), scratch, &session) ||
+            session.client.value != client)
+            check_report(check, "client %" PRIu64 " lists a session that is not its own", client);
+        arena_reset(scratch);
+    }
+    kv_cursor_close(&cursor);
+}
+
+static void check_slots(struct check *check, struct arena *scratch)
+{
+    struct row_key prefix = row_key(check->arena, SCHEMA_SLOT, 0);
+    struct kv_cursor cursor;
+    kv_cursor_open(check->read, row_key_done(&prefix), SLICE_EMPTY, check->arena, &cursor);
+    for (; cursor.valid; kv_cursor_next(&cursor)) {
+        struct session session;
+        struct slot slot;
+        uint32_t number = row_key_get_u32(cursor.key, SESSION_KEY_BYTES);
+        struct session_id id = session_id_in(cursor.key, 1);
+        if (!session_get(check->read, id, scratch, &session))
+            check_report(check, "slot %" PRIu32 " is of no session", number);
+        else if (!slot_get(check->read, id, number, scratch, &slot) || number >= session.fore.max_requests)
+            check_report(check, "slot %" PRIu32 " is beyond its session's", number);
+        arena_reset(scratch);
+    }
+    kv_cursor_close(&cursor);
+}
+
+static void check_nodes(struct check *check, struct arena *scratch)
+{
+    struct node_walk walk;
+    struct node_member member;
+    uint64_t nodes = 0;
+    node_walk_open(check->read, check->arena, &walk);
+    for (; node_walk_get(&walk, &member); node_walk_next(&walk)) {
+        struct incarnation incarnation;
+        nodes++;
+        if (!incarnation_get(check->read, member.incarnation, scratch, &incarnation) || incarnation.node != member.node)
+            check_report(check, "node %" PRIu64 " has no open incarnation %" PRIu64, member.node,
+                         member.incarnation.value);
+        arena_reset(scratch);
+    }
+    node_walk_close(&walk);
+    uint64_t open = check_count_rows(check, SCHEMA_INCARNATION, 9);
+    if (open != nodes)
+        check_report(check, "%" PRIu64 " open incarnations of %" PRIu64 " nodes", open, nodes);
+}
+
+void check_state(struct check *check)
+{
+    struct arena scratch;
+    arena_init(&scratch);
+    check_nodes(check, &scratch);
+    check_clients(check, &scratch);
+    check_sessions(check, &scratch);
+    check_session_index(check, &scratch);
+    check_slots(check, &scratch);
+    arena_fini(&scratch);
+    check_opens(check);
+}
