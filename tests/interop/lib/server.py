@@ -72,6 +72,7 @@ class Server:
                    "--admin", "127.0.0.1:%d" % self.admin] + arguments
         if self.restart:
             command = [ROOT + "/scripts/holder", "--listen", "0.0.0.0:%d" % self.port, "--restart", "--pidfile", self.directory + "/pid", "--"] + command
+        command = ["setpriv", "--pdeathsig", "TERM"] + command       # it ends with the thread that started it
         started = time.monotonic()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
