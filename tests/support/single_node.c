@@ -1,0 +1,383 @@
+#include "tests/support/single_node.h"
+
+#include "base/check.h"
+#include "base/heap.h"
+#include "proto/log_codec.h"
+#include "proto/rpc/record.h"
+#include "proto/xdr/xdr.h"
+#include "statestore/store/kv_memory.h"
+
+#define SINGLE_NODE_ID 1u
+#define SINGLE_STREAM_OWN 1000000u
+
+struct single_effect {
+    struct list_link link;
+    struct machine_effect effect;
+};
+
+static ProtobufCBinaryData binary(const void *bytes, size_t size_bytes)
+{
+    return (ProtobufCBinaryData){size_bytes, (uint8_t *)(uintptr_t)bytes};
+}
+
+/* --- applying --- */
+
+static void store_block(struct single_node *node, struct block_id id, struct slice content)
+{
+    struct single_block *block = HEAP_NEW(struct single_block);
+    block->id = id;
+    block->bytes = buffer_create(content.size_bytes);
+    memcpy(block->bytes->data, content.data, content.size_bytes);
+    block->bytes->size_bytes = content.size_bytes;
+    list_append(&node->blocks, &block->link);
+}
+
+/* One command is one entry. Returns the result, packed, in the arena. */
+static struct slice apply_packed(struct single_node *node, struct slice packed, struct slice content,
+                                 struct arena *arena)
+{
+    Qnfs__Command *command;
+    struct transaction transaction;
+    struct machine_answer answer;
+    enum status status = log_command_unpack(packed, arena, &command);
+    CHECK(status == STATUS_OK);
+    struct machine_position position = {
+        .index = ++node->index,
+        .term = 1,
+        .command_count = 1,
+        .feature_level = 1,
+        .uptime_ms = node->now_ms,
+        .wall_ns = node->wall_ns,
+    };
+    transaction_init(&transaction, kv_store_present(node->store), arena);
+    machine_apply(&node->machine, &transaction, &position, command, content, arena, &answer);
+    for (size_t i = 0; i < answer.effect_count; i++) {
+        if (answer.effects[i].kind == EFFECT_STORE_BLOCK)
+            store_block(node, answer.effects[i].block, content);
+        struct single_effect *effect = HEAP_NEW(struct single_effect);
+        effect->effect = answer.effects[i];
+        list_append(&node->effects, &effect->link);
+    }
+    status = kv_store_write(node->store, &transaction);
+    CHECK(status == STATUS_OK);
+    node->commands++;
+    return log_result_pack(answer.result, arena);
+}
+
+enum nfsstat4 single_node_command(struct single_node *node, Qnfs__Command *command)
+{
+    struct arena arena;
+    Qnfs__Result *result;
+    Qnfs__NodeOrigin origin = QNFS__NODE_ORIGIN__INIT;
+    arena_init(&arena);
+    if (node->incarnation.value != 0) {
+        origin.node = SINGLE_NODE_ID;
+        origin.incarnation = node->incarnation.value;
+        origin.number = origin.low_water = ++node->request_number;
+        origin.stream = SINGLE_STREAM_OWN;
+        command->origin_case = QNFS__COMMAND__ORIGIN_NODE_ORIGIN;
+        command->node_origin = &origin;
+    }
+    struct slice packed = apply_packed(node, log_command_pack(command, &arena), SLICE_EMPTY, &arena);
+    enum status unpacked = log_result_unpack(packed, &arena, &result);
+    CHECK(unpacked == STATUS_OK);
+    enum nfsstat4 status = (enum nfsstat4)result->status;
+    if (result->body_case == QNFS__RESULT__BODY_REGISTERED)
+        node->incarnation.value = result->registered->incarnation;
+    arena_fini(&arena);
+    return status;
+}
+
+/* --- the server's steps --- */
+
+static struct nfs4_moment moment_take(struct single_node *node)
+{
+    return (struct nfs4_moment){
+        .now_ms = node->now_ms,
+        .wall_ns = node->wall_ns,
+        .view = kv_store_snapshot(node->store),
+        .view_index = node->index - node->behind,
+        .barrier_index = node->index,
+        .free_bytes = UINT64_C(1) << 40,
+        .total_bytes = UINT64_C(1) << 41,
+    };
+}
+
+static void carry_out(struct single_node *node)
+{
+    for (struct nfs4_action *action = node->outbox.first; action != NULL; action = action->next) {
+        struct single_reply *reply;
+        struct single_wait *wait;
+        switch (action->kind) {
+        case NFS4_REPLY:
+        case NFS4_NO_REPLY:
+            reply = HEAP_NEW(struct single_reply);
+            reply->connection = action->connection;
+            reply->bytes = action->kind == NFS4_REPLY ? action->reply : NULL;
+            list_append(&node->replies, &reply->link);
+            break;
+        case NFS4_PROPOSE:
+        case NFS4_READ_BLOCKS:
+            wait = HEAP_NEW(struct single_wait);
+            wait->proposal = action->kind == NFS4_PROPOSE ? action->proposal : NULL;
+            wait->place = action->place;
+            wait->reads = action->reads;
+            wait->read_count = action->read_count;
+            list_append(action->kind == NFS4_PROPOSE ? &node->proposals : &node->block_reads, &wait->link);
+            break;
+        case NFS4_CLOSE_CONNECTION: node->closed_connections++; break;
+        }
+    }
+    nfs4_outbox_reset(&node->outbox);
+}
+
+static void step_end(struct single_node *node, struct nfs4_moment *moment)
+{
+    kv_store_release(node->store, moment->view);
+    carry_out(node);
+}
+
+static void deliver_effects(struct single_node *node)
+{
+    struct list_link *link;
+    while ((link = list_first(&node->effects)) != NULL) {
+        struct single_effect *effect = container_of(link, struct single_effect, link);
+        list_remove(link);
+        struct nfs4_moment moment = moment_take(node);
+        nfs4_effect(node->server, &effect->effect, &moment, &node->outbox);
+        step_end(node, &moment);
+        heap_free(effect);
+    }
+}
+
+static void apply_one(struct single_node *node, struct single_wait *wait)
+{
+    struct arena arena;
+    arena_init(&arena);
+    struct slice result = apply_packed(node, wait->proposal->command, wait->proposal->content, &arena);
+    deliver_effects(node);
+    if (!node->lose_results) {
+        struct nfs4_moment moment = moment_take(node);
+        nfs4_result(node->server, wait->place, result, &moment, &node->outbox);
+        step_end(node, &moment);
+    }
+    arena_fini(&arena);
+    heap_free(wait);
+}
+
+void single_node_apply(struct single_node *node)
+{
+    struct list_link *link;
+    while ((link = list_first(&node->proposals)) != NULL) {
+        list_remove(link);
+        apply_one(node, container_of(link, struct single_wait, link));
+    }
+}
+
+static const struct single_block *find_block(const struct single_node *node, struct block_id id)
+{
+    for (struct list_link *link = list_first(&node->blocks); link != NULL; link = list_next(&node->blocks, link)) {
+        const struct single_block *block = container_of(link, struct single_block, link);
+        if (block->id.value == id.value)
+            return block;
+    }
+    return NULL;
+}
+
+void single_node_read_blocks(struct single_node *node, bool ok)
+{
+    struct list_link *link = list_first(&node->block_reads);
+    size_t count = 0;
+    for (struct list_link *next = link; next != NULL; next = list_next(&node->block_reads, next))
+        count++;
+    for (; count > 0; count--) {
+        struct single_wait *wait = container_of(list_first(&node->block_reads), struct single_wait, link);
+        list_remove(&wait->link);
+        for (size_t i = 0; ok && i < wait->read_count; i++) {
+            const struct nfs4_block_read *read = &wait->reads[i];
+            const struct single_block *block = find_block(node, read->block);
+            CHECK(block != NULL && read->block_offset + read->size_bytes <= block->bytes->size_bytes);
+            memcpy(read->target, block->bytes->data + read->block_offset, read->size_bytes);
+        }
+        struct nfs4_moment moment = moment_take(node);
+        nfs4_blocks_read(node->server, wait->place, ok, &moment, &node->outbox);
+        step_end(node, &moment);
+        heap_free(wait);
+    }
+}
+
+/* Until nothing is under way any more, unless it is held. */
+static void settle(struct single_node *node)
+{
+    deliver_effects(node);
+    while (!node->hold && (!list_empty(&node->proposals) || !list_empty(&node->block_reads))) {
+        single_node_apply(node);
+        single_node_read_blocks(node, true);
+    }
+}
+
+void single_node_call(struct single_node *node, uint64_t connection, struct slice record)
+{
+    static const uint8_t address[4] = {192, 0, 2, 7};
+    struct arena arena;
+    struct rpc_call header;
+    arena_init(&arena);
+    struct buffer *buffer = buffer_create(record.size_bytes);
+    CHECK(record.size_bytes >= RPC_MARK_BYTES);
+    memcpy(buffer->data, record.data, record.size_bytes);
+    buffer->size_bytes = record.size_bytes;
+    struct xdr x = xdr_decoder(slice_from(buffer_slice(buffer), RPC_MARK_BYTES), &arena);
+    enum rpc_call_verdict verdict = rpc_call_decode(&x, &header);
+    CHECK(verdict == RPC_CALL_OK);
+    struct nfs4_call call = {
+        .connection = {connection},
+        .address = slice_make(address, sizeof(address)),
+        .header = &header,
+        .body = slice_make(x.next, xdr_remaining(&x)),
+        .record = buffer,
+    };
+    struct nfs4_moment moment = moment_take(node);
+    nfs4_call(node->server, &call, &moment, &node->outbox);
+    step_end(node, &moment);
+    buffer_put(buffer);
+    arena_fini(&arena);
+    settle(node);
+}
+
+struct buffer *single_node_reply(struct single_node *node, uint64_t connection, bool *ended)
+{
+    *ended = false;
+    for (struct list_link *link = list_first(&node->replies); link != NULL; link = list_next(&node->replies, link)) {
+        struct single_reply *reply = container_of(link, struct single_reply, link);
+        if (reply->connection.value != connection)
+            continue;
+        struct buffer *bytes = reply->bytes;
+        *ended = bytes == NULL;
+        list_remove(link);
+        heap_free(reply);
+        return bytes;
+    }
+    return NULL;
+}
+
+void single_node_advance(struct single_node *node, uint64_t milliseconds)
+{
+    node->now_ms += milliseconds;
+    node->wall_ns += (int64_t)milliseconds * 1000000;
+    struct nfs4_moment moment = moment_take(node);
+    nfs4_advance(node->server, &moment, &node->outbox);
+    step_end(node, &moment);
+    settle(node);
+}
+
+/* --- life --- */
+
+static void start_server(struct single_node *node)
+{
+    Qnfs__NodeRegister body = QNFS__NODE_REGISTER__INIT;
+    Qnfs__Command command = QNFS__COMMAND__INIT;
+    node->incarnation.value = 0;
+    node->request_number = 0;
+    body.node = SINGLE_NODE_ID;
+    command.body_case = QNFS__COMMAND__BODY_NODE_REGISTER;
+    command.node_register = &body;
+    enum nfsstat4 status = single_node_command(node, &command);
+    CHECK(status == NFS4_OK && node->incarnation.value != 0);
+    struct nfs4_config config = {
+        .loop = 0,
+        .node = SINGLE_NODE_ID,
+        .incarnation = node->incarnation,
+        .mac_key = node->machine.mac_key,
+        .server_epoch = node->machine.server_epoch,
+    };
+    memcpy(config.cluster_id, node->machine.cluster_id, sizeof(config.cluster_id));
+    node->server = nfs4_server_create(&config);
+    deliver_effects(node);
+}
+
+void single_node_init(struct single_node *node)
+{
+    static const uint8_t cluster_id[16] = "cluster-of-tests";
+    static const uint8_t mac_key[16] = "0123456789abcdef";
+    static const uint32_t flavors[] = {AUTH_SYS};
+    struct arena arena;
+    *node = (struct single_node){.store = kv_memory_create(), .now_ms = 1000, .wall_ns = 1700000000000000000};
+    list_init(&node->replies);
+    list_init(&node->blocks);
+    list_init(&node->proposals);
+    list_init(&node->block_reads);
+    list_init(&node->effects);
+    nfs4_outbox_init(&node->outbox);
+    arena_init(&arena);
+    machine_load(&node->machine, kv_store_present(node->store), &arena);
+    arena_fini(&arena);
+
+    Qnfs__ExportSpec export = QNFS__EXPORT_SPEC__INIT;
+    Qnfs__ExportSpec *exports[] = {&export};
+    export.path = binary("/data", 5);
+    export.squash = 2;
+    export.n_flavors = 1;
+    export.flavors = (uint32_t *)(uintptr_t)flavors;
+    Qnfs__ClusterCreate body = QNFS__CLUSTER_CREATE__INIT;
+    body.cluster_id = binary(cluster_id, sizeof(cluster_id));
+    body.mac_key = binary(mac_key, sizeof(mac_key));
+    body.n_exports = 1;
+    body.exports = exports;
+    body.lease_seconds = 60;
+    Qnfs__Command command = QNFS__COMMAND__INIT;
+    command.body_case = QNFS__COMMAND__BODY_CLUSTER_CREATE;
+    command.cluster_create = &body;
+    enum nfsstat4 status = single_node_command(node, &command);
+    CHECK(status == NFS4_OK);
+    start_server(node);
+}
+
+static void drop_waits(struct list *waits)
+{
+    struct list_link *link;
+    while ((link = list_first(waits)) != NULL) {
+        list_remove(link);
+        heap_free(container_of(link, struct single_wait, link));
+    }
+}
+
+static void stop_server(struct single_node *node)
+{
+    struct list_link *link;
+    nfs4_server_destroy(node->server);
+    drop_waits(&node->proposals);
+    drop_waits(&node->block_reads);
+    while ((link = list_first(&node->replies)) != NULL) {
+        struct single_reply *reply = container_of(link, struct single_reply, link);
+        list_remove(link);
+        buffer_put(reply->bytes);
+        heap_free(reply);
+    }
+    while ((link = list_first(&node->effects)) != NULL) {
+        list_remove(link);
+        heap_free(container_of(link, struct single_effect, link));
+    }
+}
+
+void single_node_restart(struct single_node *node)
+{
+    stop_server(node);
+    node->hold = false;
+    node->lose_results = false;
+    start_server(node);
+}
+
+void single_node_fini(struct single_node *node)
+{
+    struct list_link *link;
+    stop_server(node);
+    while ((link = list_first(&node->blocks)) != NULL) {
+        struct single_block *block = container_of(link, struct single_block, link);
+        list_remove(link);
+        buffer_put(block->bytes);
+        heap_free(block);
+    }
+    nfs4_outbox_reset(&node->outbox);
+    arena_fini(&node->outbox.arena);
+    kv_store_destroy(node->store);
+}

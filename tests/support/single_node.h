@@ -1,0 +1,81 @@
+/* single_node.h: an NFS server with the real machine behind it and nothing between them: what the server proposes is
+ * applied at once, over a store in memory. Calls go in as records, replies come out as records; time moves when the test
+ * says so. For unit tests, scenarios and the fuzzer of compounds.
+ *
+ * What waits can be looked at: with `hold`, proposals stay under way until single_node_apply(), and blocks are read only
+ * by single_node_read_blocks(). */
+#ifndef TESTS_SUPPORT_SINGLE_NODE_H
+#define TESTS_SUPPORT_SINGLE_NODE_H
+
+#include "base/buffer.h"
+#include "proto/nfs4/status.h"
+#include "server/nfs4/server.h"
+#include "statestore/machine/machine.h"
+#include "statestore/store/kv.h"
+
+struct single_reply {
+    struct list_link link;
+    struct connection_id connection;
+    struct buffer *bytes; /* the record with its mark; NULL: the call ended without a reply */
+};
+
+struct single_block {
+    struct list_link link;
+    struct block_id id;
+    struct buffer *bytes;
+};
+
+struct single_wait {
+    struct list_link link;
+    struct proposal *proposal; /* or NULL, and: */
+    uint64_t place;
+    struct nfs4_block_read *reads;
+    size_t read_count;
+};
+
+struct single_node {
+    struct kv_store *store;
+    struct machine machine;
+    struct nfs4_server *server;
+    struct nfs4_outbox outbox;
+    struct incarnation_id incarnation;
+    uint64_t index;          /* of the last entry */
+    uint64_t request_number; /* of the node's own commands */
+    uint64_t now_ms;         /* boot time and uptime alike */
+    int64_t wall_ns;
+    uint64_t behind;     /* how many entries the server's view says it lacks: barriers then wait */
+    struct list replies; /* struct single_reply, not yet taken */
+    struct list blocks;
+    struct list proposals; /* struct single_wait */
+    struct list block_reads;
+    struct list effects; /* struct single_effect: delivered after the step */
+    bool hold;
+    bool lose_results; /* commands are applied, their results do not come back: the node dies in between */
+    uint64_t commands; /* applied since the start */
+    uint64_t closed_connections;
+};
+
+/* A cluster with the export `/data`, squash none, and one node registered. */
+void single_node_init(struct single_node *node);
+void single_node_fini(struct single_node *node);
+
+/* kill -9 and a start: all memory of the server is gone, a new incarnation is registered. */
+void single_node_restart(struct single_node *node);
+
+/* A whole record, mark included, on a connection. */
+void single_node_call(struct single_node *node, uint64_t connection, struct slice record);
+
+/* The connection's oldest reply that was not taken yet, NULL if there is none or the call ended without one (then
+ * *ended is set). The caller puts the buffer. */
+struct buffer *single_node_reply(struct single_node *node, uint64_t connection, bool *ended);
+
+/* Applies what is held, in order. */
+void single_node_apply(struct single_node *node);
+/* Reads the blocks that are waited for; ok false: says that they could not be read. */
+void single_node_read_blocks(struct single_node *node, bool ok);
+/* Time passes, and the server's tick. */
+void single_node_advance(struct single_node *node, uint64_t milliseconds);
+/* A command of the node itself or of the operator (body alone is set): its status. */
+enum nfsstat4 single_node_command(struct single_node *node, Qnfs__Command *command);
+
+#endif
