@@ -49,8 +49,9 @@ void admin_client_list(struct admin_request *request, struct admin_answer *answe
          client_walk_next(&walk)) {
         if (!admin_page_has_room(&page))
             break;
-        /* The row's key is its prefix byte and the id. */
-        admin_page_add(&page, request, slice_from(walk.cursor.key, 1),
+        struct row_key key = row_key(request->arena, 0, 8);
+        row_key_u64(&key, client.id.value);
+        admin_page_add(&page, request, slice_from(row_key_done(&key), 1),
                        client_row(request, &client, &usage, status.uptime_ms));
     }
     client_walk_close(&walk);
