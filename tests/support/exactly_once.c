@@ -1,5 +1,6 @@
 #include "tests/support/exactly_once.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,6 +32,18 @@ struct run {
     uint32_t false_retries;
     uint32_t losses[LOSS_COUNT];
 };
+
+static const char *text_make(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static const char *text_make(struct arena *arena, const char *format, ...)
+{
+    const size_t text_bytes = 256;
+    char *text = arena_alloc(arena, text_bytes);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, text_bytes, format, arguments);
+    va_end(arguments);
+    return text;
+}
 
 /* Lets the server die and come back, at random. False when the command fails. */
 static bool maybe_kill(struct run *run)
@@ -94,12 +107,9 @@ static const char *replies_compare(struct arena *arena, const char *which, struc
         at++;
     if (at >= shared && first.size_bytes == other.size_bytes)
         return NULL;
-    const size_t text_bytes = 200;
-    char *text = arena_alloc(arena, text_bytes);
-    snprintf(text, text_bytes, "%s reply differs from the first at byte %zu (%zu and %zu bytes, status %s and %s)",
-             which, at, first.size_bytes, other.size_bytes, nfsstat4_name(nfs_reply_status(first, arena)),
-             nfsstat4_name(nfs_reply_status(other, arena)));
-    return text;
+    return text_make(arena, "%s reply differs from the first at byte %zu (%zu and %zu bytes, status %s and %s)", which,
+                     at, first.size_bytes, other.size_bytes, nfsstat4_name(nfs_reply_status(first, arena)),
+                     nfsstat4_name(nfs_reply_status(other, arena)));
 }
 
 /* The observer's view must be what it was. */
@@ -110,10 +120,7 @@ static const char *unchanged(struct run *run, const struct world_snapshot *known
         return "the observer gets no answer";
     if (slice_equal(now.bytes, known->bytes))
         return NULL;
-    const size_t text_bytes = 120;
-    char *text = arena_alloc(&run->world.scratch, text_bytes);
-    snprintf(text, text_bytes, "executed once more: the observer sees a change after %s", after_what);
-    return text;
+    return text_make(&run->world.scratch, "executed once more: the observer sees a change after %s", after_what);
 }
 
 /* Other operations with the sequence id that is used up. */
@@ -143,11 +150,8 @@ static const char *judge(struct run *run, const struct world_kind *kind, struct 
     if (!nfs_reply_open(&reply, record, arena))
         return "the reply does not decode";
     if (reply.head.status != kind->expected) {
-        const size_t text_bytes = 120;
-        char *text = arena_alloc(arena, text_bytes);
-        snprintf(text, text_bytes, "status %s, expected %s", nfsstat4_name(reply.head.status),
-                 nfsstat4_name(kind->expected));
-        return text;
+        return text_make(arena, "status %s, expected %s", nfsstat4_name(reply.head.status),
+                         nfsstat4_name(kind->expected));
     }
     const char *wrong = kind->accept(&run->world, &reply, before->directory_change, after->directory_change);
     return wrong != NULL ? wrong : world_compare(&run->world, after);
@@ -171,7 +175,7 @@ static const char *resend_and_compare(struct run *run, const struct world_kind *
         return wrong;
     if (!world_look(world, arena, &after))
         return "the observer gets no answer";
-    if (!slice_equal(between.bytes, before->bytes) && !slice_equal(between.bytes, after.bytes))
+    if (!kind->in_steps && !slice_equal(between.bytes, before->bytes) && !slice_equal(between.bytes, after.bytes))
         return "executed by the lost request and again by the first resend";
     wrong = judge(run, kind, first, before, &after);
     if (wrong == NULL && lost.size_bytes > 0)
@@ -203,7 +207,8 @@ static const char *operation_run(struct run *run, const struct world_kind *kind)
         return "the observer gets no answer";
     struct nfs_compound_builder builder;
     uint32_t slot = world_random(world, world->worker.session.slot_count);
-    nfs_session_start(&world->worker.session, &builder, &world->scratch, 262144, slot, world_random(world, 2) == 0);
+    nfs_session_start(&world->worker.session, &builder, &world->scratch, 262144, slot,
+                      run->options->cache_always || world_random(world, 2) == 0);
     kind->build(world, &builder);
     struct nfs_request request = nfs_compound_finish(&builder);
     struct slice lost = SLICE_EMPTY;
@@ -244,8 +249,9 @@ static const char *session_run(struct run *run, uint32_t number)
         wrong = replies_compare(arena, "the second", first, other);
     if (wrong == NULL && nfs_session_created(&peer.session, first, arena) != NFS4_OK)
         wrong = "CREATE_SESSION failed";
-    if (wrong == NULL && rpc_peer_logout(&peer) != NFS4_OK)
-        wrong = "the session cannot be destroyed";
+    enum nfsstat4 status = wrong == NULL ? rpc_peer_logout(&peer) : NFS4_OK;
+    if (status != NFS4_OK)
+        wrong = text_make(arena, "session or client cannot be destroyed: %s", nfsstat4_name(status));
     rpc_peer_fini(&peer);
     return wrong;
 }

@@ -20,6 +20,7 @@ struct exactly_once_options {
     uint64_t seed;
     const char *kill_command; /* shell command that kills the server and starts it again; NULL: no kills */
     uint32_t kill_percent;    /* of the sends */
+    bool cache_always; /* sa_cachethis on every request, for servers that replay only then; else on half of them */
     bool verbose;
 };
 

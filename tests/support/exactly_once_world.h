@@ -55,6 +55,7 @@ struct world_snapshot {
 struct world_kind {
     const char *name;
     enum nfsstat4 expected;
+    bool in_steps; /* several changes: an observer may see some of them before the others */
     /* Whether there is something to do it with; then it sets what `build` needs. */
     bool (*choose)(struct world *world);
     /* Appends its operations behind SEQUENCE. */

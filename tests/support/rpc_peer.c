@@ -82,18 +82,29 @@ enum nfsstat4 rpc_peer_login(struct rpc_peer *peer, struct slice owner, uint64_t
     return status;
 }
 
+/* DESTROY_SESSION over a connection of that session (RFC 8881 section 18.37.3): SEQUENCE makes the present one it. */
+static enum nfsstat4 session_destroy(struct rpc_peer *peer, struct arena *arena)
+{
+    struct nfs_compound_builder builder;
+    struct nfs_reply reply;
+    nfs_session_start(&peer->session, &builder, arena, 1024, 0, false);
+    enum nfsstat4 status = rpc_peer_run(peer, &builder, &reply);
+    if (status != NFS4_OK)
+        return status;
+    struct slice record;
+    struct nfs_request request = nfs_session_destroy(&peer->session, arena);
+    return rpc_peer_call(peer, &request, arena, &record) ? nfs_reply_status(record, arena) : NFS4ERR_IO;
+}
+
 enum nfsstat4 rpc_peer_logout(struct rpc_peer *peer)
 {
     struct arena arena;
     arena_init(&arena);
-    struct slice reply;
-    struct nfs_request request = nfs_session_destroy(&peer->session, &arena);
-    enum nfsstat4 status = NFS4ERR_IO;
-    if (rpc_peer_call(peer, &request, &arena, &reply))
-        status = nfs_reply_status(reply, &arena);
+    enum nfsstat4 status = session_destroy(peer, &arena);
     if (status == NFS4_OK) {
-        request = nfs_session_destroy_client(&peer->session, &arena);
-        status = rpc_peer_call(peer, &request, &arena, &reply) ? nfs_reply_status(reply, &arena) : NFS4ERR_IO;
+        struct slice record;
+        struct nfs_request request = nfs_session_destroy_client(&peer->session, &arena);
+        status = rpc_peer_call(peer, &request, &arena, &record) ? nfs_reply_status(record, &arena) : NFS4ERR_IO;
     }
     arena_fini(&arena);
     return status;
