@@ -88,11 +88,21 @@ void block_make(struct transaction *transaction, struct block_id id, struct slic
     block_put(transaction, &block, arena);
 }
 
+/* False only after a storage error, which stops the node before anything of this command is seen. */
+static bool block_get_living(struct transaction *transaction, struct block_id id, struct arena *arena,
+                             struct block *block)
+{
+    bool found = block_get(&transaction->read, id, arena, block);
+    CHECK(found || transaction->read.failed);
+    CHECK(!found || block->reference_count > 0);
+    return found;
+}
+
 void block_hold(struct transaction *transaction, struct block_id id, struct arena *arena)
 {
     struct block block;
-    CHECK(block_get(&transaction->read, id, arena, &block));
-    CHECK(block.reference_count > 0);
+    if (!block_get_living(transaction, id, arena, &block))
+        return;
     block.reference_count++;
     block_put(transaction, &block, arena);
 }
@@ -100,8 +110,9 @@ void block_hold(struct transaction *transaction, struct block_id id, struct aren
 bool block_release(struct transaction *transaction, struct block_id id, uint64_t number, struct arena *arena)
 {
     struct block block;
-    CHECK(block_get(&transaction->read, id, arena, &block));
-    CHECK(block.reference_count > 0 && number != 0);
+    CHECK(number != 0);
+    if (!block_get_living(transaction, id, arena, &block))
+        return false;
     block.reference_count--;
     bool died = block.reference_count == 0;
     if (died) {

@@ -43,6 +43,16 @@ static uint64_t content_end(const struct extent *extent)
     return extent->offset + extent->length_bytes;
 }
 
+/* Gives an extent that was collected its bytes. False only after a storage error, which stops the node before anything of
+ * this command is seen. */
+static bool content_get_bytes(struct apply *apply, const struct inode *inode, struct extent *extent)
+{
+    const uint64_t offset = extent->offset;
+    bool found = extent_ending_at(apply->read, inode->id, content_end(extent), apply->arena, extent);
+    CHECK((found && extent->offset == offset) || apply->read->failed);
+    return found;
+}
+
 /* The part [start, end) of an extent; it keeps the extent's number. */
 static struct extent content_part(const struct extent *whole, uint64_t start, uint64_t end)
 {
@@ -73,8 +83,8 @@ static void content_carve(struct apply *apply, struct inode *inode, const struct
         content_free(apply, inode->id, &whole);
         return;
     }
-    if (whole.is_inline)
-        CHECK(extent_ending_at(apply->read, inode->id, whole_end, apply->arena, &whole));
+    if (whole.is_inline && !content_get_bytes(apply, inode, &whole))
+        return;
     extent_delete(apply->transaction, inode->id, &whole, apply->arena);
     if (keeps_left) {
         struct extent left = content_part(&whole, whole.offset, start);
@@ -129,9 +139,8 @@ static void content_put_inline(struct apply *apply, struct inode *inode, struct 
     }
     if (end < inode->size_bytes &&
         extent_collect(apply->read, inode->id, end, end + 1, 1, apply->arena, &neighbour) == 1 &&
-        content_may_merge(inode, &neighbour, &made)) {
+        content_may_merge(inode, &neighbour, &made) && content_get_bytes(apply, inode, &neighbour)) {
         CHECK(neighbour.offset == end);
-        CHECK(extent_ending_at(apply->read, inode->id, content_end(&neighbour), apply->arena, &neighbour));
         extent_delete(apply->transaction, inode->id, &neighbour, apply->arena);
         made.bytes = content_join(apply, made.bytes, neighbour.bytes);
         made.length_bytes = made.bytes.size_bytes;

@@ -97,8 +97,9 @@ bool export_get(struct kv_read *read, struct volume_id volume, struct arena *are
     if (!kv_get(read, export_volume_key(volume, arena), arena, &value))
         return false;
     row_decode(export_volume_codec, value, &path);
-    CHECK(export_find(read, path, arena, export) && export->volume.value == volume.value);
-    return export->active;
+    bool found = export_find(read, path, arena, export);
+    CHECK((found && export->volume.value == volume.value) || read->failed);
+    return found && export->active;
 }
 
 void export_put(struct transaction *transaction, const struct export *export, struct arena *arena)

@@ -67,6 +67,13 @@ enum nfsstat4 name_lookup(struct apply *apply, const struct inode *directory, st
     return NFS4_OK;
 }
 
+enum nfsstat4 name_inode(struct apply *apply, const struct inode *directory, struct inode_id id, struct inode *inode)
+{
+    bool found = inode_get(apply->read, directory->id.volume, id, apply->arena, inode);
+    CHECK(found || apply->read->failed);
+    return found ? NFS4_OK : NFS4ERR_SERVERFAULT;
+}
+
 enum nfsstat4 name_may_change(struct apply *apply, const struct inode *directory)
 {
     const uint32_t wanted = ACCESS_WRITE | ACCESS_EXECUTE;

@@ -15,6 +15,9 @@ enum nfsstat4 name_enter(struct apply *apply, struct file_id id, struct inode *i
 enum nfsstat4 name_lookup(struct apply *apply, const struct inode *directory, struct slice name, struct dirent *dirent,
                           bool *exists);
 
+/* The inode of an entry. NFS4_OK; NFS4ERR_SERVERFAULT only after a storage error, when the answer reaches nobody. */
+enum nfsstat4 name_inode(struct apply *apply, const struct inode *directory, struct inode_id id, struct inode *inode);
+
 /* Whether the identity may change the directory's names: NFS4_OK or NFS4ERR_ACCESS. */
 enum nfsstat4 name_may_change(struct apply *apply, const struct inode *directory);
 

@@ -89,7 +89,10 @@ static size_t purge_removed(struct apply *apply, struct file_id file, size_t bud
 static size_t purge_cut(struct apply *apply, struct file_id file, size_t budget)
 {
     struct inode inode;
-    CHECK(inode_get(apply->read, file.volume, file.inode, apply->arena, &inode) && inode.cut_number != 0);
+    bool found = inode_get(apply->read, file.volume, file.inode, apply->arena, &inode);
+    CHECK((found && inode.cut_number != 0) || apply->read->failed);
+    if (!found) /* a storage error, which stops the node before anything of this command is seen */
+        return budget;
     struct extent *extents = arena_alloc(apply->arena, budget * sizeof(struct extent));
     size_t count = extent_collect(apply->read, file, inode.cut_offset, UINT64_MAX, budget, apply->arena, extents);
     for (size_t i = 0; i < count; i++) {

@@ -1,4 +1,3 @@
-#include "base/check.h"
 #include "statestore/machine/name.h"
 
 static enum nfsstat4 remove_entry(struct apply *apply, const Qnfs__Remove *command, struct inode *directory,
@@ -14,8 +13,9 @@ static enum nfsstat4 remove_entry(struct apply *apply, const Qnfs__Remove *comma
         return status;
     if (!exists)
         return NFS4ERR_NOENT;
-    CHECK(inode_get(apply->read, directory->id.volume, entry.inode, apply->arena, &inode));
-    status = name_may_change(apply, directory);
+    status = name_inode(apply, directory, entry.inode, &inode);
+    if (status == NFS4_OK)
+        status = name_may_change(apply, directory);
     if (status != NFS4_OK)
         return status;
     if (access_sticky_forbids(directory, &inode, &apply->identity))

@@ -1,4 +1,3 @@
-#include "base/check.h"
 #include "base/limits.h"
 #include "statestore/machine/name.h"
 
@@ -44,7 +43,7 @@ static enum nfsstat4 rename_find_entry(struct apply *apply, struct rename_side *
 {
     enum nfsstat4 status = name_lookup(apply, side->directory, side->name, &side->entry, &side->exists);
     if (status == NFS4_OK && side->exists)
-        CHECK(inode_get(apply->read, side->directory->id.volume, side->entry.inode, apply->arena, &side->inode));
+        status = name_inode(apply, side->directory, side->entry.inode, &side->inode);
     return status;
 }
 
@@ -58,7 +57,9 @@ static enum nfsstat4 rename_check_subtree(struct apply *apply, const struct rena
             return NFS4ERR_INVAL;
         if (above.id.inode.value == INODE_ROOT.value)
             return NFS4_OK;
-        CHECK(inode_get(apply->read, above.id.volume, above.parent, apply->arena, &above));
+        enum nfsstat4 status = name_inode(apply, &above, above.parent, &above);
+        if (status != NFS4_OK)
+            return status;
     }
     return NFS4ERR_NAMETOOLONG;
 }
