@@ -95,9 +95,10 @@ static struct slice owner_key(enum state_kind kind, struct client_id client, str
 bool state_get(struct kv_read *read, const uint8_t other[12], struct arena *arena, struct state *state)
 {
     struct slice bytes;
-    *state = (struct state){0};
-    memcpy(state->id.other, other, OTHER_BYTES);
-    if (!kv_get(read, state_key(other, arena), arena, &bytes))
+    struct stateid id = {0};
+    memcpy(id.other, other, OTHER_BYTES); /* `other` may lie in *state: the open of a lock */
+    *state = (struct state){.id = id};
+    if (!kv_get(read, state_key(id.other, arena), arena, &bytes))
         return false;
     row_decode(state_codec, bytes, state);
     return true;
