@@ -1,0 +1,46 @@
+#include "ctl/run.h"
+
+#include "base/check.h"
+#include "ctl/command.h"
+
+static int (*const commands[])(struct ctl *ctl) = {
+    [CTL_STATUS] = command_status,
+    [CTL_EXPORT_ADD] = command_export_add,
+    [CTL_EXPORT_LIST] = command_export_list,
+    [CTL_EXPORT_REMOVE] = command_export_remove,
+    [CTL_CLIENT_LIST] = command_client_list,
+    [CTL_CLIENT_EVICT] = command_client_evict,
+    [CTL_SESSION_LIST] = command_session_list,
+    [CTL_LOCK_LIST] = command_lock_list,
+    [CTL_SETTINGS_GET] = command_settings_get,
+    [CTL_SETTINGS_SET] = command_settings_set,
+    [CTL_CHECK] = command_check,
+};
+_Static_assert(sizeof(commands) / sizeof(commands[0]) == CTL_COMMAND_COUNT, "every command has its function");
+
+int ctl_run(int count, char *const *words, const char *version, FILE *out, FILE *error)
+{
+    struct ctl_arguments arguments;
+    char text[4096];
+    if (!arguments_read(count - 1, words + 1, &arguments, text, sizeof(text))) {
+        fprintf(error, "qnfsctl: %s\n", text);
+        return CTL_WRONG;
+    }
+    if (arguments.version) {
+        fprintf(out, "qnfsctl %s\n", version);
+        return CTL_DONE;
+    }
+    if (arguments.help) {
+        arguments_usage(arguments.command, text, sizeof(text));
+        fputs(text, out);
+        return CTL_DONE;
+    }
+    CHECK(arguments.command < CTL_COMMAND_COUNT);
+    struct ctl ctl = {.arguments = &arguments, .out = out, .error = error};
+    int status = commands[arguments.command](&ctl);
+    if (fflush(out) != 0 && status == CTL_DONE) {
+        fprintf(error, "qnfsctl: the answer cannot be written\n");
+        return CTL_FAILED;
+    }
+    return status;
+}
