@@ -48,6 +48,10 @@ static void listing_add(struct listing *listing, struct slice name, uint64_t coo
  * own (RFC 8881 section 5.8.1.12). */
 static void listing_add_error(struct listing *listing, struct slice name, uint64_t cookie, enum nfsstat4 status)
 {
+    if (bitmap4_empty(&listing->requested)) {
+        listing_add(listing, name, cookie);
+        return;
+    }
     if (!bitmap4_has(&listing->requested, FATTR4_RDATTR_ERROR)) {
         listing->status = status;
         return;

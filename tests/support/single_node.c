@@ -165,13 +165,19 @@ static void apply_one(struct single_node *node, struct single_wait *wait)
     heap_free(wait);
 }
 
+void single_node_apply_one(struct single_node *node)
+{
+    struct list_link *link = list_first(&node->proposals);
+    if (link == NULL)
+        return;
+    list_remove(link);
+    apply_one(node, container_of(link, struct single_wait, link));
+}
+
 void single_node_apply(struct single_node *node)
 {
-    struct list_link *link;
-    while ((link = list_first(&node->proposals)) != NULL) {
-        list_remove(link);
-        apply_one(node, container_of(link, struct single_wait, link));
-    }
+    while (!list_empty(&node->proposals))
+        single_node_apply_one(node);
 }
 
 static const struct single_block *find_block(const struct single_node *node, struct block_id id)

@@ -71,6 +71,8 @@ struct buffer *single_node_reply(struct single_node *node, uint64_t connection, 
 
 /* Applies what is held, in order. */
 void single_node_apply(struct single_node *node);
+/* The oldest of it alone. */
+void single_node_apply_one(struct single_node *node);
 /* Reads the blocks that are waited for; ok false: says that they could not be read. */
 void single_node_read_blocks(struct single_node *node, bool ok);
 /* Time passes, and the server's tick. */
