@@ -16,118 +16,20 @@
 #include <jansson.h>
 
 #include "base/limits.h"
-#include "proto/nfs4/lock.h"
-#include "proto/nfs4/open.h"
-#include "tests/support/files.h"
-
-enum { CLIENT_UPTIME_MS = 5000 };
+#include "tests/support/admin_node.h"
 
 struct fixture {
-    struct files files;
-    struct published published;
-    struct admin_ports ports;
-    struct log log;
-    struct admin *admin;
-    struct config_address address;
-    struct admin_node_status status;
-    enum status execute_status; /* not OK: the node does not answer */
-    char *reply;                /* head and body of the last answer */
+    struct admin_node node;
+    char *reply; /* head and body of the last answer */
     const char *body;
     unsigned http_status;
     json_t *json; /* of the body */
 };
 
-/* --- the node --- */
-
-static void node_status(void *context, struct admin_node_status *status)
-{
-    const struct fixture *fixture = context;
-    *status = fixture->status;
-}
-
-static void node_loop_counters(void *context, uint32_t loop, struct gateway_thread_counters *counters)
-{
-    (void)context;
-    *counters = (struct gateway_thread_counters){0};
-    counters->gateway.connections = 3 + loop;
-    counters->gateway.calls = 100;
-    counters->nfs4.operations = 1000 * (loop + 1);
-}
-
-/* What a command's body does, in a transaction of its own. */
-static enum nfsstat4 node_run(struct files *files, const Qnfs__Command *command)
-{
-    struct apply *apply = files_begin(files);
-    if (command->body_case == QNFS__COMMAND__BODY_EXPORT_ADD)
-        export_add_apply(apply, command->export_add);
-    else if (command->body_case == QNFS__COMMAND__BODY_EXPORT_REMOVE)
-        export_remove_apply(apply, command->export_remove);
-    else if (command->body_case == QNFS__COMMAND__BODY_SETTING_SET)
-        setting_set_apply(apply, command->setting_set);
-    else if (command->body_case == QNFS__COMMAND__BODY_CLIENT_EVICT)
-        client_evict_apply(apply, command->client_evict);
-    else
-        fail_msg("the admin door sent command %d", (int)command->body_case);
-    return files_end(files);
-}
-
-static enum status node_execute(void *context, Qnfs__Command *command, uint32_t timeout_ms, struct arena *arena,
-                                Qnfs__Result **result)
-{
-    struct fixture *fixture = context;
-    (void)arena;
-    assert_int_equal(timeout_ms, ADMIN_COMMAND_TIMEOUT_MS);
-    if (fixture->execute_status != STATUS_OK)
-        return fixture->execute_status;
-    node_run(&fixture->files, command);
-    *result = &fixture->files.result; /* until the next command */
-    return STATUS_OK;
-}
-
-static uint16_t free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof(address);
-    int descriptor = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(descriptor, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(getsockname(descriptor, (struct sockaddr *)&address, &length), 0);
-    close(descriptor);
-    return ntohs(address.sin_port);
-}
-
 static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    char trouble[256] = "";
-    files_init(&fixture->files);
-    fixture->log = (struct log){LOG_ERROR, false, STDERR_FILENO};
-    fixture->status = (struct admin_node_status){
-        .serving = true,
-        .healthy = true,
-        .node = 1,
-        .incarnation = 77,
-        .cluster_id = {0xab, 1},
-        .leader = true,
-        .term = 3,
-        .commit_index = 40,
-        .applied_index = 39,
-        .applied_number = 123,
-        .started_wall_ns = 1000000000,
-        .free_bytes = 1u << 30,
-        .total_bytes = 1u << 31,
-        .uptime_ms = CLIENT_UPTIME_MS,
-    };
-    fixture->ports = (struct admin_ports){.context = fixture,
-                                          .store = fixture->files.store,
-                                          .published = &fixture->published,
-                                          .status = node_status,
-                                          .execute = node_execute,
-                                          .loop_count = 2,
-                                          .loop_counters = node_loop_counters};
-    fixture->address = (struct config_address){"127.0.0.1", free_port()};
-    if (admin_start(&fixture->address, &fixture->ports, &fixture->log, clock_system(), &fixture->admin, trouble,
-                    sizeof(trouble)) != STATUS_OK)
-        fail_msg("%s", trouble);
+    admin_node_init(&fixture->node);
     *state = fixture;
     return 0;
 }
@@ -135,10 +37,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
-    admin_stop(fixture->admin);
+    admin_node_fini(&fixture->node);
     json_decref(fixture->json);
     free(fixture->reply);
-    files_fini(&fixture->files);
     free(fixture);
     return 0;
 }
@@ -147,8 +48,9 @@ static int teardown(void **state)
 
 static int connect_to(const struct fixture *fixture)
 {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(fixture->address.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(fixture->node.address.port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int descriptor = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(descriptor, (struct sockaddr *)&address, sizeof(address)), 0);
     return descriptor;
@@ -257,12 +159,12 @@ static void health_and_readiness_follow_the_node(void **state)
     want(fixture, 200, "GET", "/readyz", "");
     want(fixture, 200, "HEAD", "/readyz", "");
     assert_string_equal(fixture->body, "");
-    fixture->status.serving = false;
+    fixture->node.status.serving = false;
     want(fixture, 200, "GET", "/healthz", "");
     want(fixture, 503, "GET", "/readyz", "");
     assert_non_null(strstr(fixture->body, "does not serve"));
-    fixture->status.serving = true;
-    fixture->status.healthy = false;
+    fixture->node.status.serving = true;
+    fixture->node.status.healthy = false;
     want(fixture, 503, "GET", "/healthz", "");
     want(fixture, 503, "GET", "/readyz", "");
     assert_non_null(strstr(fixture->body, "stood still"));
@@ -284,10 +186,10 @@ static void status_tells_where_the_node_stands(void **state)
     assert_true(json_is_true(json_object_get(log, "leader")));
     assert_int_equal(number_of(json_object_get(status, "counts"), "connections"), 3 + 4);
     assert_true(json_is_false(json_object_get(json_object_get(status, "space"), "low")));
-    files_report_space(&fixture->files, true);
+    files_report_space(&fixture->node.files, true);
     status = get(fixture, "/v1/status");
     assert_true(json_is_true(json_object_get(json_object_get(status, "space"), "low")));
-    files_report_space(&fixture->files, false);
+    files_report_space(&fixture->node.files, false);
 }
 
 /* The text format of Prometheus: every sample stands behind the HELP and TYPE of its name, and no name comes twice. */
@@ -427,83 +329,12 @@ static void settings_are_read_and_set(void **state)
 
 /* --- clients, sessions, opens and locks --- */
 
-static uint64_t make_client(struct files *files, const char *owner)
-{
-    struct apply *apply = files_begin(files);
-    Qnfs__ExchangeId command = QNFS__EXCHANGE_ID__INIT;
-    Qnfs__Credential credential = QNFS__CREDENTIAL__INIT;
-    uint8_t verifier[8] = {1};
-    credential.flavor = 1;
-    command.owner = (ProtobufCBinaryData){strlen(owner), (uint8_t *)(uintptr_t)owner};
-    command.verifier = (ProtobufCBinaryData){8, verifier};
-    command.identity = (ProtobufCBinaryData){7, (uint8_t *)(uintptr_t) "default"};
-    command.minor_version = 1;
-    files->command.credential = &credential;
-    exchange_id_apply(apply, &command);
-    uint64_t client = files->result.exchange_id->client;
-    uint32_t sequence = files->result.exchange_id->sequence;
-    assert_int_equal(files_end(files), NFS4_OK);
-
-    apply = files_begin(files);
-    Qnfs__CreateSession create = QNFS__CREATE_SESSION__INIT;
-    Qnfs__ChannelAttributes channel = QNFS__CHANNEL_ATTRIBUTES__INIT;
-    uint8_t digest[16] = {0};
-    channel.max_requests = 16;
-    channel.max_operations = 8;
-    channel.max_request_size = channel.max_response_size = channel.max_response_size_cached = 4096;
-    create.client = client;
-    create.sequence = sequence;
-    create.fore = create.back = &channel;
-    create.incarnation = 77;
-    create.digest = (ProtobufCBinaryData){16, digest};
-    files->command.credential = &credential;
-    create_session_apply(apply, &create);
-    assert_int_equal(files_end(files), NFS4_OK);
-    return client;
-}
-
-static void open_and_lock(struct files *files, uint64_t client, struct file_id file, uint64_t length)
-{
-    Qnfs__FileRef reference = QNFS__FILE_REF__INIT;
-    reference.volume = file.volume.value;
-    reference.inode = file.inode.value;
-    reference.generation = file.generation;
-    struct apply *apply = files_begin(files);
-    Qnfs__Open open = QNFS__OPEN__INIT;
-    open.client = client;
-    open.owner = (ProtobufCBinaryData){4, (uint8_t *)(uintptr_t) "me\x01\\"};
-    open.access = OPEN4_SHARE_ACCESS_BOTH;
-    open.deny = OPEN4_SHARE_DENY_NONE;
-    open.claim = CLAIM_FH;
-    open.file = &reference;
-    open_apply(apply, &open);
-    assert_int_equal(apply->result->status, NFS4_OK);
-    Qnfs__Stateid stateid = *files->result.open->stateid;
-    uint8_t other[12];
-    memcpy(other, stateid.other.data, 12);
-    stateid.other.data = other;
-    assert_int_equal(files_end(files), NFS4_OK);
-
-    apply = files_begin(files);
-    Qnfs__Lock lock = QNFS__LOCK__INIT;
-    lock.file = &reference;
-    lock.client = client;
-    lock.type = WRITE_LT;
-    lock.offset = 100;
-    lock.length = length;
-    lock.new_owner = true;
-    lock.open_stateid = &stateid;
-    lock.owner = (ProtobufCBinaryData){6, (uint8_t *)(uintptr_t) "locker"};
-    lock_apply(apply, &lock);
-    assert_int_equal(files_end(files), NFS4_OK);
-}
-
 static void clients_and_sessions_are_listed_and_evicted(void **state)
 {
     struct fixture *fixture = *state;
     assert_int_equal(json_array_size(json_object_get(get(fixture, "/v1/clients"), "clients")), 0);
-    uint64_t first = make_client(&fixture->files, "Linux NFSv4.2 alpha");
-    uint64_t second = make_client(&fixture->files, "beta\xff");
+    uint64_t first = admin_node_client(&fixture->node, "Linux NFSv4.2 alpha");
+    uint64_t second = admin_node_client(&fixture->node, "beta\xff");
     json_t *clients = json_object_get(get(fixture, "/v1/clients"), "clients");
     assert_int_equal(json_array_size(clients), 2);
     json_t *row = json_array_get(clients, 0);
@@ -512,7 +343,7 @@ static void clients_and_sessions_are_listed_and_evicted(void **state)
     assert_string_equal(text_of(row, "address"), "127.0.0.1");
     assert_string_equal(text_of(row, "state"), "active");
     assert_int_equal(number_of(row, "sessions"), 1);
-    assert_int_equal(number_of(row, "lease_left_ms"), 60000 - CLIENT_UPTIME_MS);
+    assert_int_equal(number_of(row, "lease_left_ms"), 60000 - (int)ADMIN_NODE_UPTIME_MS);
     assert_string_equal(text_of(json_array_get(clients, 1), "owner"), "beta\\xff");
 
     json_t *sessions = json_object_get(get(fixture, "/v1/sessions"), "sessions");
@@ -538,15 +369,15 @@ static void clients_and_sessions_are_listed_and_evicted(void **state)
 static void opens_and_locks_are_listed_with_paths(void **state)
 {
     struct fixture *fixture = *state;
-    struct files *files = &fixture->files;
-    uint64_t client = make_client(files, "alpha");
+    struct files *files = &fixture->node.files;
+    uint64_t client = admin_node_client(&fixture->node, "alpha");
     struct file_id deep = files_make_directory(files, files_make_directory(files, files->root, "a", 0755), "b", 0755);
     struct file_id file = files_make(files, deep, "file", 0644);
     struct file_id top = files_make(files, files->root, "top", 0644);
     struct file_id gone = files_make(files, files->root, "gone", 0644);
-    open_and_lock(files, client, file, 50);
-    open_and_lock(files, client, top, UINT64_MAX);
-    open_and_lock(files, client, gone, 1);
+    admin_node_hold(&fixture->node, client, file, 50);
+    admin_node_hold(&fixture->node, client, top, UINT64_MAX);
+    admin_node_hold(&fixture->node, client, gone, 1);
     assert_int_equal(files_remove(files, files->root, "gone"), NFS4_OK);
 
     json_t *locks = json_object_get(get(fixture, "/v1/locks"), "locks");
@@ -610,11 +441,12 @@ static void walk_pages(struct fixture *fixture, const char *list, unsigned limit
 static void lists_come_in_pages(void **state)
 {
     struct fixture *fixture = *state;
-    struct files *files = &fixture->files;
+    struct files *files = &fixture->node.files;
     for (unsigned i = 0; i < 5; i++) {
         char name[16];
         snprintf(name, sizeof(name), "name-%u", i);
-        open_and_lock(files, make_client(files, name), files_make(files, files->root, name, 0644), 10);
+        admin_node_hold(&fixture->node, admin_node_client(&fixture->node, name),
+                        files_make(files, files->root, name, 0644), 10);
     }
     for (unsigned limit = 1; limit <= 11; limit++) {
         walk_pages(fixture, "clients", limit, 5);
@@ -638,7 +470,7 @@ static void lists_come_in_pages(void **state)
 static void a_check_counts_broken_invariants(void **state)
 {
     struct fixture *fixture = *state;
-    struct files *files = &fixture->files;
+    struct files *files = &fixture->node.files;
     struct file_id made = files_make(files, files->root, "file", 0644);
     want(fixture, 200, "POST", "/v1/check", "");
     if (number_of(fixture->json, "violations") != 0)
@@ -672,9 +504,9 @@ static void unknown_paths_and_methods_are_told(void **state)
 static void a_node_that_does_not_answer_is_told(void **state)
 {
     struct fixture *fixture = *state;
-    fixture->execute_status = STATUS_REFUSED;
+    fixture->node.execute_status = STATUS_REFUSED;
     refused(fixture, 503, "does not serve", "POST", "/v1/exports", "{\"path\":\"/a\"}");
-    fixture->execute_status = STATUS_CLOSED;
+    fixture->node.execute_status = STATUS_CLOSED;
     refused(fixture, 504, "no answer", "DELETE", "/v1/clients/5", "");
 }
 
@@ -737,15 +569,15 @@ static void an_address_in_use_is_one_line(void **state)
     struct fixture *fixture = *state;
     struct admin *second;
     char trouble[256] = "";
-    assert_int_equal(admin_start(&fixture->address, &fixture->ports, &fixture->log, clock_system(), &second, trouble,
-                                 sizeof(trouble)),
+    assert_int_equal(admin_start(&fixture->node.address, &fixture->node.ports, &fixture->node.log, clock_system(),
+                                 &second, trouble, sizeof(trouble)),
                      STATUS_IO);
     assert_non_null(strstr(trouble, "in use"));
     assert_null(strchr(trouble, '\n'));
     struct config_address nowhere = {"no-such-host.invalid", 1};
-    assert_int_equal(
-        admin_start(&nowhere, &fixture->ports, &fixture->log, clock_system(), &second, trouble, sizeof(trouble)),
-        STATUS_IO);
+    assert_int_equal(admin_start(&nowhere, &fixture->node.ports, &fixture->node.log, clock_system(), &second, trouble,
+                                 sizeof(trouble)),
+                     STATUS_IO);
     assert_non_null(strstr(trouble, "no-such-host.invalid"));
 }
 
