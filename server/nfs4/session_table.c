@@ -8,15 +8,15 @@
 
 /* A connection with at least one binding. */
 struct connection_entry {
-    struct table_link link;
+    struct hashtable_link link;
     struct connection_id id;
     struct list bindings;
 };
 
 void session_table_init(struct session_table *table)
 {
-    table_init(&table->sessions);
-    table_init(&table->connections);
+    hashtable_init(&table->sessions);
+    hashtable_init(&table->connections);
     table->cached_bytes = 0;
 }
 
@@ -30,8 +30,8 @@ static uint64_t session_hash(struct session_id id)
 
 struct session_entry *session_table_find(const struct session_table *table, struct session_id id)
 {
-    struct table_link *link = table_find(&table->sessions, session_hash(id));
-    for (; link != NULL; link = table_next(link)) {
+    struct hashtable_link *link = hashtable_find(&table->sessions, session_hash(id));
+    for (; link != NULL; link = hashtable_next(link)) {
         struct session_entry *entry = container_of(link, struct session_entry, link);
         if (session_id_equal(entry->session.id, id))
             return entry;
@@ -51,14 +51,14 @@ struct session_entry *session_table_add(struct session_table *table, const struc
     list_init(&entry->bindings);
     entry->renew_link = (struct list_link){&entry->renew_link, &entry->renew_link};
     entry->revive_link = (struct list_link){&entry->revive_link, &entry->revive_link};
-    table_insert(&table->sessions, &entry->link, session_hash(session->id));
+    hashtable_insert(&table->sessions, &entry->link, session_hash(session->id));
     return entry;
 }
 
 static struct connection_entry *connection_find(const struct session_table *table, struct connection_id id)
 {
-    struct table_link *link = table_find(&table->connections, table_hash_number(id.value));
-    for (; link != NULL; link = table_next(link)) {
+    struct hashtable_link *link = hashtable_find(&table->connections, hashtable_hash_number(id.value));
+    for (; link != NULL; link = hashtable_next(link)) {
         struct connection_entry *entry = container_of(link, struct connection_entry, link);
         if (entry->id.value == id.value)
             return entry;
@@ -80,7 +80,7 @@ static void binding_remove(struct session_table *table, struct session_binding *
     struct connection_entry *connection = connection_find(table, binding->connection);
     CHECK(connection != NULL);
     if (list_empty(&connection->bindings)) {
-        table_remove(&table->connections, &connection->link);
+        hashtable_remove(&table->connections, &connection->link);
         heap_free(connection);
     }
     heap_free(binding);
@@ -98,14 +98,14 @@ void session_table_remove(struct session_table *table, struct session_entry *ent
     heap_free(entry->slots);
     list_remove(&entry->renew_link);
     list_remove(&entry->revive_link);
-    table_remove(&table->sessions, &entry->link);
+    hashtable_remove(&table->sessions, &entry->link);
     heap_free(entry);
 }
 
 void session_table_drop_waiting(struct session_table *table, void (*drop)(struct list *waiting))
 {
     for (size_t i = 0; i < table->sessions.bucket_count; i++) {
-        for (struct table_link *link = table->sessions.buckets[i]; link != NULL; link = link->next)
+        for (struct hashtable_link *link = table->sessions.buckets[i]; link != NULL; link = link->next)
             drop(&container_of(link, struct session_entry, link)->waiting);
     }
 }
@@ -113,12 +113,12 @@ void session_table_drop_waiting(struct session_table *table, void (*drop)(struct
 void session_table_fini(struct session_table *table)
 {
     size_t bucket = 0;
-    struct table_link *link;
-    while ((link = table_any(&table->sessions, &bucket)) != NULL)
+    struct hashtable_link *link;
+    while ((link = hashtable_any(&table->sessions, &bucket)) != NULL)
         session_table_remove(table, container_of(link, struct session_entry, link));
     CHECK(table->connections.count == 0 && table->cached_bytes == 0);
-    table_fini(&table->sessions);
-    table_fini(&table->connections);
+    hashtable_fini(&table->sessions);
+    hashtable_fini(&table->connections);
 }
 
 struct slot_entry *session_slot(struct session_entry *entry, uint32_t slot)
@@ -175,7 +175,7 @@ void session_bind(struct session_table *table, struct session_entry *entry, stru
             owner = HEAP_NEW(struct connection_entry);
             owner->id = connection;
             list_init(&owner->bindings);
-            table_insert(&table->connections, &owner->link, table_hash_number(connection.value));
+            hashtable_insert(&table->connections, &owner->link, hashtable_hash_number(connection.value));
         }
         binding = HEAP_NEW(struct session_binding);
         binding->session = entry;

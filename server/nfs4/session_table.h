@@ -7,7 +7,7 @@
 #include "base/buffer.h"
 #include "base/hash.h"
 #include "base/list.h"
-#include "base/table.h"
+#include "base/hashtable.h"
 #include "gateway/connection_id.h"
 #include "statestore/machine/session.h"
 
@@ -32,7 +32,7 @@ enum session_state {
 };
 
 struct session_entry {
-    struct table_link link; /* by id */
+    struct hashtable_link link; /* by id */
     enum session_state state;
     struct session session; /* the row as it was at the attach */
     bool is_new;            /* made in this incarnation and never moved: slots begin at 0, strictly */
@@ -61,8 +61,8 @@ struct session_binding {
 };
 
 struct session_table {
-    struct table sessions;
-    struct table connections;
+    struct hashtable sessions;
+    struct hashtable connections;
     uint64_t cached_bytes; /* of all kept replies */
 };
 
