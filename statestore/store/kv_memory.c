@@ -43,7 +43,8 @@ struct kv_memory {
     uint64_t flushed; /* how many of them are durable */
     struct list snapshots;
     struct memory_read present;
-    enum status failure;
+    enum status failure;      /* of writes, flushes and checkpoints */
+    uint64_t failure_written; /* from this number of writes on */
 };
 
 static struct kv_memory *memory_of(struct kv_store *store)
@@ -278,12 +279,17 @@ static void memory_change(struct kv_memory *memory, const struct transaction_cha
 
 /* --- the store --- */
 
+static enum status memory_failure(const struct kv_memory *memory)
+{
+    return memory->written >= memory->failure_written ? memory->failure : STATUS_OK;
+}
+
 static enum status memory_write(struct kv_store *store, struct transaction *transaction)
 {
     struct kv_memory *memory = memory_of(store);
     const struct transaction_change *changes = transaction_changes(transaction);
     pthread_mutex_lock(&memory->lock);
-    enum status status = memory->failure;
+    enum status status = memory_failure(memory);
     if (status == STATUS_OK) {
         memory->written++;
         uint64_t horizon = memory_horizon(memory);
@@ -298,7 +304,7 @@ static enum status memory_flush(struct kv_store *store)
 {
     struct kv_memory *memory = memory_of(store);
     pthread_mutex_lock(&memory->lock);
-    enum status status = memory->failure;
+    enum status status = memory_failure(memory);
     if (status == STATUS_OK) {
         memory->flushed = memory->written;
         memory_sweep(memory);
@@ -477,9 +483,15 @@ uint64_t kv_memory_crash(struct kv_store *store, struct random_seeded *random)
 
 void kv_memory_fail(struct kv_store *store, enum status status)
 {
+    kv_memory_fail_after(store, status, 0);
+}
+
+void kv_memory_fail_after(struct kv_store *store, enum status status, uint64_t writes)
+{
     struct kv_memory *memory = memory_of(store);
     pthread_mutex_lock(&memory->lock);
     memory->failure = status;
+    memory->failure_written = memory->written + writes;
     pthread_mutex_unlock(&memory->lock);
 }
 

@@ -19,6 +19,8 @@ uint64_t kv_memory_crash(struct kv_store *store, struct random_seeded *random);
 
 /* From now on writes, flushes and checkpoints answer `status` and change nothing; STATUS_OK ends it. */
 void kv_memory_fail(struct kv_store *store, enum status status);
+/* The same, after so many more writes that succeed. */
+void kv_memory_fail_after(struct kv_store *store, enum status status, uint64_t writes);
 
 /* Writes since the last flush: what a crash may lose. */
 uint64_t kv_memory_unflushed(struct kv_store *store);

@@ -110,6 +110,11 @@ static void a_failing_store_changes_nothing(void **state)
     kv_memory_fail(store, STATUS_OK);
     assert_int_equal(put(store, "a", 2), STATUS_OK);
     assert_int_equal(get(store, "a"), 2);
+    kv_memory_fail_after(store, STATUS_IO, 2);
+    assert_int_equal(put(store, "a", 3), STATUS_OK);
+    assert_int_equal(put(store, "a", 4), STATUS_OK);
+    assert_int_equal(put(store, "a", 5), STATUS_IO);
+    assert_int_equal(get(store, "a"), 4);
     kv_store_destroy(store);
 }
 
