@@ -29,20 +29,16 @@ struct disk_file {
 static enum status status_of(int error)
 {
     switch (error) {
-    case ENOENT:
-        return STATUS_NOT_FOUND;
+    case ENOENT: return STATUS_NOT_FOUND;
     case ENOSPC:
-    case EDQUOT:
-        return STATUS_NO_SPACE;
+    case EDQUOT: return STATUS_NO_SPACE;
     case EEXIST:
     case EACCES:
     case EPERM:
     case ENOTDIR:
     case EWOULDBLOCK:
-    case EROFS:
-        return STATUS_REFUSED;
-    default:
-        return STATUS_IO;
+    case EROFS: return STATUS_REFUSED;
+    default: return STATUS_IO;
     }
 }
 

@@ -56,8 +56,8 @@ void log_files_add_segment(struct log_files *files, uint64_t number, uint64_t fi
     CHECK(files->segment_count == 0 || files->segments[files->segment_count - 1].number + 1 == number);
     if (files->segment_count == files->segment_capacity) {
         size_t capacity = files->segment_capacity == 0 ? 16 : 2 * files->segment_capacity;
-        files->segments =
-            (struct log_segment *)heap_grow(files->segments, files->segment_count, capacity, sizeof(struct log_segment));
+        files->segments = (struct log_segment *)heap_grow(files->segments, files->segment_count, capacity,
+                                                          sizeof(struct log_segment));
         files->segment_capacity = capacity;
     }
     files->segments[files->segment_count++] = (struct log_segment){number, first_index};
@@ -216,7 +216,8 @@ static void batch_place(struct log_files *files, const struct batch_header *head
     uint64_t offset = header->offset + batch_head_bytes(header->count);
     for (uint32_t i = 0; i < header->count; i++) {
         const struct batch_item *item = &files->items[i];
-        struct log_place place = {item->term, newest_number(files), offset, item->size_bytes, item->checksum, item->kind};
+        struct log_place place = {item->term,       newest_number(files), offset,
+                                  item->size_bytes, item->checksum,       item->kind};
         log_files_place(files, &place);
         offset += item->size_bytes;
     }
@@ -366,8 +367,7 @@ enum status log_files_read(struct log_files *files, uint64_t index, struct repli
     status = disk->operations->file_read(disk->context, files->read_file, place->offset,
                                          (struct span){bytes->data, place->size_bytes}, &size_bytes);
     bytes->size_bytes = size_bytes;
-    if (status == STATUS_OK &&
-        (size_bytes != place->size_bytes || crc32c(0, buffer_slice(bytes)) != place->checksum))
+    if (status == STATUS_OK && (size_bytes != place->size_bytes || crc32c(0, buffer_slice(bytes)) != place->checksum))
         status = STATUS_BAD_DATA;
     if (status != STATUS_OK) {
         buffer_put(bytes);

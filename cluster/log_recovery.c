@@ -146,8 +146,7 @@ static enum status records_open(struct recovery *recovery)
     uint8_t bytes[RECORD_PAYLOAD_MAX_BYTES];
     struct span room = {bytes, sizeof bytes};
     size_t size_bytes = 0;
-    enum status status =
-        record_open(&recovery->writer->vote, disk, LOG_VOTE_PATH, LOG_VOTE_MAGIC, room, &size_bytes);
+    enum status status = record_open(&recovery->writer->vote, disk, LOG_VOTE_PATH, LOG_VOTE_MAGIC, room, &size_bytes);
     if (status == STATUS_OK)
         status = log_vote_decode(slice_make(bytes, size_bytes), &recovery->vote);
     if (status != STATUS_OK)
@@ -382,8 +381,8 @@ static enum status recovery_run(struct recovery *recovery)
     return recovered_fill(recovery);
 }
 
-enum status log_recover(const struct log_options *options, struct log_writer **writer,
-                        struct log_recovered *recovered, struct span problem)
+enum status log_recover(const struct log_options *options, struct log_writer **writer, struct log_recovered *recovered,
+                        struct span problem)
 {
     struct recovery recovery = {.options = options, .problem = problem, .recovered = recovered};
     if (problem.size_bytes > 0)

@@ -56,8 +56,8 @@ static void queue_push(struct log_queue *queue, const struct replica_entry *entr
     }
     if (queue->first + queue->count == queue->capacity) {
         size_t capacity = queue->capacity == 0 ? 64 : 2 * queue->capacity;
-        queue->entries = (struct replica_entry *)heap_grow(queue->entries, queue->capacity, capacity,
-                                                           sizeof(struct replica_entry));
+        queue->entries =
+            (struct replica_entry *)heap_grow(queue->entries, queue->capacity, capacity, sizeof(struct replica_entry));
         queue->capacity = capacity;
     }
     queue->entries[queue->first + queue->count++] = *entry;
@@ -139,20 +139,12 @@ static enum status entries_read(struct log_writer *writer, const struct log_requ
 static enum status request_do(struct log_writer *writer, struct log_request *request, struct list *replies)
 {
     switch (request->kind) {
-    case LOG_REQUEST_VOTE:
-        return vote_save(writer, request, replies);
-    case LOG_REQUEST_APPEND:
-        entries_append(writer, request);
-        return STATUS_OK;
-    case LOG_REQUEST_TRUNCATE:
-        entries_truncate(writer, request);
-        return STATUS_OK;
-    case LOG_REQUEST_SNAPSHOT:
-        return snapshot_save(writer, request, replies);
-    case LOG_REQUEST_CUT:
-        return log_files_cut(&writer->files, writer->cut_index);
-    case LOG_REQUEST_READ:
-        return entries_read(writer, request, replies);
+    case LOG_REQUEST_VOTE: return vote_save(writer, request, replies);
+    case LOG_REQUEST_APPEND: entries_append(writer, request); return STATUS_OK;
+    case LOG_REQUEST_TRUNCATE: entries_truncate(writer, request); return STATUS_OK;
+    case LOG_REQUEST_SNAPSHOT: return snapshot_save(writer, request, replies);
+    case LOG_REQUEST_CUT: return log_files_cut(&writer->files, writer->cut_index);
+    case LOG_REQUEST_READ: return entries_read(writer, request, replies);
     }
     CHECK(false);
     return STATUS_IO;

@@ -122,8 +122,7 @@ int guard_step(struct raft_guard *guard, struct raft_event *event, struct raft_u
     if (result != 0)
         return result;
     unsigned saved = update->flags & (RAFT_UPDATE_CURRENT_TERM | RAFT_UPDATE_VOTED_FOR);
-    CHECK(event->type == RAFT_START || saved != 0 ||
-          (raft_current_term(raft) == term && raft_voted_for(raft) == vote));
+    CHECK(event->type == RAFT_START || saved != 0 || (raft_current_term(raft) == term && raft_voted_for(raft) == vote));
     dead_leader_forget(raft, event, expired);
     for (unsigned i = 0; event->type == RAFT_RECEIVE && i < update->messages.n; i++) {
         stale_result_clear(&update->messages.batch[i], event, raft_current_term(raft));
@@ -164,8 +163,7 @@ static bool rejection_is_stale(const struct raft_guard *guard, const struct raft
 bool guard_accepts(const struct raft_guard *guard, const struct raft_message *message, bool current_connection)
 {
     switch (message->type) {
-    case RAFT_APPEND_ENTRIES_RESULT:
-        return !rejection_is_stale(guard, message);
+    case RAFT_APPEND_ENTRIES_RESULT: return !rejection_is_stale(guard, message);
     case RAFT_REQUEST_VOTE_RESULT:
 #ifdef QNFS_PLANT_G13_OFF
         return true;
@@ -173,8 +171,7 @@ bool guard_accepts(const struct raft_guard *guard, const struct raft_message *me
         /* G13: the library reads a member of the union that belongs to another state. */
         return state_of(&guard->raft) == RAFT_CANDIDATE;
 #endif
-    case RAFT_REQUEST_VOTE:
-        return message->request_vote.disrupt_leader || guard_may_elect(guard);
+    case RAFT_REQUEST_VOTE: return message->request_vote.disrupt_leader || guard_may_elect(guard);
     case RAFT_TIMEOUT_NOW:
 #ifdef QNFS_PLANT_G14_OFF
         return true;
@@ -182,10 +179,8 @@ bool guard_accepts(const struct raft_guard *guard, const struct raft_message *me
         return current_connection && message->timeout_now.term == raft_current_term(&guard->raft);
 #endif
     case RAFT_APPEND_ENTRIES:
-    case RAFT_INSTALL_SNAPSHOT:
-        return true;
-    default:
-        return false;
+    case RAFT_INSTALL_SNAPSHOT: return true;
+    default: return false;
     }
 }
 
@@ -220,8 +215,8 @@ bool guard_rebase(const struct raft_guard *guard, const struct log_terms *terms,
     (void)guard, (void)terms, (void)installing, (void)append;
     return true;
 #else
-    bool known = append->previous_index == 0 ? terms->first_index == 1
-                                             : log_terms_find(terms, append->previous_index) != 0;
+    bool known =
+        append->previous_index == 0 ? terms->first_index == 1 : log_terms_find(terms, append->previous_index) != 0;
     if (append->term < raft_current_term(&guard->raft) || installing || known ||
         append->previous_index >= guard->commit_index)
         return true;
@@ -258,8 +253,7 @@ uint64_t guard_confirms(const struct raft_guard *guard, const struct log_terms *
     const struct raft *raft = &guard->raft;
     uint64_t uncommitted = raft->configuration_uncommitted_index;
     if (piece->count == 0 || piece->entries[0].type != RAFT_CHANGE || installing || uncommitted == 0 ||
-        uncommitted > piece->previous_index || piece->term < raft_current_term(raft) ||
-        state_of(raft) == RAFT_LEADER)
+        uncommitted > piece->previous_index || piece->term < raft_current_term(raft) || state_of(raft) == RAFT_LEADER)
         return 0;
     if (terms->last_index < piece->previous_index ||
         log_terms_find(terms, piece->previous_index) != piece->previous_term ||

@@ -19,10 +19,10 @@
 struct raft_guard {
     struct raft raft;
     char address[32];
-    uint64_t now_ms;          /* of the last event; never goes back */
-    uint64_t commit_index;    /* highest ever: the library's goes back on a follower (G6) */
-    uint64_t vote_from_ms;    /* before it neither time-outs nor vote requests are fed (G14) */
-    uint64_t no_lease_term;   /* in this term we sent TIMEOUT_NOW: no lease (G14) */
+    uint64_t now_ms;        /* of the last event; never goes back */
+    uint64_t commit_index;  /* highest ever: the library's goes back on a follower (G6) */
+    uint64_t vote_from_ms;  /* before it neither time-outs nor vote requests are fed (G14) */
+    uint64_t no_lease_term; /* in this term we sent TIMEOUT_NOW: no lease (G14) */
 };
 
 struct guard_options {

@@ -62,7 +62,8 @@ void segment_header_encode(const struct segment_header *header, uint8_t sector[S
 bool segment_header_decode(struct slice sector, struct segment_header *header)
 {
     const uint8_t *at = sector.data;
-    if (sector.size_bytes < SEGMENT_SECTOR_BYTES || get_u32(at) != SEGMENT_MAGIC || get_u32(at + 4) != SEGMENT_VERSION ||
+    if (sector.size_bytes < SEGMENT_SECTOR_BYTES || get_u32(at) != SEGMENT_MAGIC ||
+        get_u32(at + 4) != SEGMENT_VERSION ||
         get_u32(at + SEGMENT_CHECKED_BYTES) != crc32c(0, slice_make(at, SEGMENT_CHECKED_BYTES)))
         return false;
     header->number = get_u64(at + 8);

@@ -1,0 +1,417 @@
+#include "cluster/replica.h"
+
+#include "base/check.h"
+#include "base/heap.h"
+#include "cluster/replica_state.h"
+#include "proto/log_entry.h"
+
+/* Entries asked back from the log at once. */
+#define READ_ENTRIES 256u
+#define READ_BYTES (4u << 20)
+
+/* --- actions --- */
+
+void replica_actions_init(struct replica_actions *actions)
+{
+    *actions = (struct replica_actions){.deadline_ms = UINT64_MAX};
+    arena_init(&actions->arena);
+    actions->last = &actions->first;
+}
+
+void replica_actions_fini(struct replica_actions *actions)
+{
+    arena_fini(&actions->arena);
+}
+
+struct replica_action *replica_act(struct replica *replica, enum replica_action_kind kind)
+{
+    struct replica_actions *actions = replica->actions;
+    struct replica_action *action = ARENA_NEW(&actions->arena, struct replica_action);
+    action->kind = kind;
+    *actions->last = action;
+    actions->last = &action->next;
+    return action;
+}
+
+/* --- beginning and end --- */
+
+void replica_add_change(struct replica *replica, uint64_t index, const struct configuration *configuration)
+{
+    if (replica->change_count == replica->change_capacity) {
+        size_t capacity = replica->change_capacity == 0 ? 4 : 2 * replica->change_capacity;
+        replica->changes = (struct replica_change *)heap_grow(replica->changes, replica->change_count, capacity,
+                                                              sizeof(struct replica_change));
+        replica->change_capacity = capacity;
+    }
+    replica->changes[replica->change_count++] = (struct replica_change){index, *configuration};
+}
+
+const struct configuration *replica_configuration(const struct replica *replica, uint64_t index,
+                                                  uint64_t *configuration_index)
+{
+    for (size_t i = replica->change_count; i > 0; i--) {
+        if (replica->changes[i - 1].index > index)
+            continue;
+        *configuration_index = replica->changes[i - 1].index;
+        return &replica->changes[i - 1].configuration;
+    }
+    *configuration_index = replica->snapshot.configuration_index;
+    return &replica->snapshot.configuration;
+}
+
+struct replica *replica_create(const struct replica_options *options, const struct log_recovered *recovered)
+{
+    struct replica *replica = HEAP_NEW(struct replica);
+    const struct log_snapshot *snapshot = &recovered->snapshot;
+    uint64_t last_index = recovered->first_index + recovered->entry_count - 1;
+    CHECK(options->applied_index + 1 >= recovered->first_index && options->applied_index >= snapshot->index);
+    CHECK(options->applied_index <= last_index);
+    replica->options = *options;
+    replica->snapshot = *snapshot;
+    replica->start_term = recovered->term;
+    replica->start_vote = recovered->vote;
+    replica->last_index = replica->durable_index = replica->reported_index = last_index;
+    replica->epoch_floor = last_index;
+    replica->handed_index = replica->applied_index = options->applied_index;
+    replica->flushed_index = snapshot->index;
+    replica->uptime_base_ms = options->uptime_ms;
+    replica->deadline_ms = UINT64_MAX;
+    list_init(&replica->waiting);
+    log_terms_init(&replica->terms, recovered->first_index, snapshot->index, snapshot->term);
+    entry_window_init(&replica->window, options->applied_index + 1);
+    for (uint64_t i = 0; i < recovered->entry_count; i++) {
+        const struct log_recovered_entry *entry = &recovered->entries[i];
+        log_terms_append(&replica->terms, entry->term);
+        if (entry->configuration != NULL)
+            replica_add_change(replica, recovered->first_index + i, entry->configuration);
+        if (recovered->first_index + i > options->applied_index)
+            entry_window_append(&replica->window, entry->kind, NULL);
+    }
+    CHECK(entry_window_next(&replica->window) == last_index + 1);
+    struct guard_options guard = {options->id, options->seed, options->election_ms, options->heartbeat_ms};
+    guard_init(&replica->guard, &guard);
+    return replica;
+}
+
+void replica_destroy(struct replica *replica)
+{
+    struct list_link *link;
+    while ((link = list_first(&replica->waiting)) != NULL)
+        list_remove(link);
+    guard_fini(&replica->guard);
+    entry_window_fini(&replica->window);
+    log_terms_fini(&replica->terms);
+    heap_free(replica->changes);
+    heap_free(replica);
+}
+
+/* --- messages: they only change what we know; what follows from it is replica_advance's --- */
+
+static void take_start(struct replica *replica)
+{
+    CHECK(!replica->started && !replica->saving_vote);
+    uint64_t index;
+    const struct configuration *configuration = replica_configuration(replica, replica->last_index, &index);
+    if (guard_new_term_at_start(configuration, replica->options.id)) {
+        replica->start_term++;
+        replica->start_vote = replica->options.id;
+        struct log_request *request = log_request_create(LOG_REQUEST_VOTE);
+        request->term = replica->start_term;
+        request->vote = replica->start_vote;
+        replica_act(replica, REPLICA_ACTION_LOG)->request = request;
+        replica->saving_vote = true;
+        return;
+    }
+    replica_core_start(replica);
+}
+
+static void take_vote_saved(struct replica *replica)
+{
+    CHECK(replica->saving_vote);
+    replica->saving_vote = false;
+    if (!replica->started)
+        replica_core_start(replica);
+}
+
+static void take_proposals(struct replica *replica, struct list *proposals)
+{
+    struct list_link *link;
+    while ((link = list_first(proposals)) != NULL) {
+        struct proposal *proposal = container_of(link, struct proposal, link);
+        list_remove(link);
+        CHECK(proposal->command.size_bytes > 0 &&
+              proposal->command.size_bytes + proposal->content.size_bytes <= COMMAND_MAX_BYTES);
+        if (replica->waiting_count >= REPLICA_WAITING_MAX) {
+            replica_act(replica, REPLICA_ACTION_REFUSED)->proposal = proposal;
+            continue;
+        }
+        list_append(&replica->waiting, link);
+        replica->waiting_count++;
+        replica->waiting_bytes += log_entry_item_bytes(proposal->command.size_bytes, proposal->content.size_bytes);
+    }
+}
+
+static void take_persisted(struct replica *replica, uint64_t index, uint64_t epoch)
+{
+    /* What was written before a truncation may have been replaced from there on. */
+    if (epoch < replica->epoch && index > replica->epoch_floor)
+        index = replica->epoch_floor;
+    CHECK(index <= replica->last_index);
+    if (epoch == replica->epoch)
+        replica->epoch_floor = index;
+    if (index > replica->durable_index)
+        replica->durable_index = index;
+}
+
+static void take_entries(struct replica *replica, struct replica_message *message)
+{
+    CHECK(replica->reading && message->entry_count > 0);
+    replica->reading = false;
+    for (uint32_t i = 0; i < message->entry_count; i++) {
+        struct replica_entry *entry = &message->entries[i];
+        if (log_terms_find(&replica->terms, entry->index) == entry->term)
+            entry_window_fill(&replica->window, entry->index, entry->bytes);
+        else
+            buffer_put(entry->bytes);
+    }
+    message->entry_count = 0; /* the owners are taken */
+}
+
+static void take_applied(struct replica *replica, uint64_t index, uint64_t uptime_ms)
+{
+    CHECK(index >= replica->applied_index && index <= replica->handed_index);
+    replica->applied_index = index;
+    entry_window_release(&replica->window, index);
+    /* What an earlier leader has stamped is where this one's uptime begins. */
+    if (index <= replica->led_from_index && uptime_ms > replica->uptime_base_ms)
+        replica->uptime_base_ms = uptime_ms;
+}
+
+static void message_take(struct replica *replica, struct replica_message *message)
+{
+    switch (message->kind) {
+    case REPLICA_START: take_start(replica); break;
+    case REPLICA_PROPOSE: take_proposals(replica, &message->proposals); break;
+    case REPLICA_TICK: break;
+    case REPLICA_PERSISTED: take_persisted(replica, message->index, message->epoch); break;
+    case REPLICA_VOTE_SAVED: take_vote_saved(replica); break;
+    case REPLICA_SNAPSHOT_SAVED:
+        CHECK(replica->saving_snapshot && message->index == replica->next_snapshot.index);
+        replica->snapshot_saved = true;
+        break;
+    case REPLICA_ENTRIES: take_entries(replica, message); break;
+    case REPLICA_SPACE:
+        replica->space = message->space;
+        replica_act(replica, REPLICA_ACTION_SPACE)->space = message->space;
+        break;
+    case REPLICA_APPLIED: take_applied(replica, message->index, message->uptime_ms); break;
+    case REPLICA_FLUSHED:
+        CHECK(message->index <= replica->handed_index);
+        if (message->index > replica->flushed_index)
+            replica->flushed_index = message->index;
+        break;
+    }
+}
+
+/* --- packing --- */
+
+static uint64_t uptime_stamp(struct replica *replica)
+{
+    uint64_t uptime_ms = replica->uptime_base_ms + (replica->now_ms - replica->led_since_ms);
+    if (uptime_ms > replica->uptime_stamped_ms)
+        replica->uptime_stamped_ms = uptime_ms;
+    return replica->uptime_stamped_ms;
+}
+
+/* Bytes of the next entry: as many proposals as fit ENTRY_PACK_BYTES, but at least one. */
+static size_t pack_bytes(const struct replica *replica)
+{
+    size_t size_bytes = LOG_ENTRY_HEADER_BYTES;
+    uint32_t count = 0;
+    for (const struct list_link *link = list_first(&replica->waiting); link != NULL && count < ENTRY_COMMANDS_MAX;
+         link = list_next(&replica->waiting, link), count++) {
+        const struct proposal *proposal = container_of(link, const struct proposal, link);
+        size_t item = log_entry_item_bytes(proposal->command.size_bytes, proposal->content.size_bytes);
+        if (count > 0 && size_bytes + item > ENTRY_PACK_BYTES)
+            break;
+        size_bytes += item;
+    }
+    return size_bytes;
+}
+
+static struct buffer *entry_pack(struct replica *replica)
+{
+    struct buffer *bytes = buffer_create(pack_bytes(replica));
+    struct log_entry_header header = {replica->options.feature_level, uptime_stamp(replica), replica->wall_ns};
+    struct log_entry_builder builder;
+    log_entry_begin(&builder, (struct span){bytes->data, bytes->capacity_bytes}, &header);
+    struct list_link *link;
+    while ((link = list_first(&replica->waiting)) != NULL) {
+        struct proposal *proposal = container_of(link, struct proposal, link);
+        /* Its owner may free it as soon as the entry is applied, which is after this step. */
+        if (!log_entry_append(&builder, proposal->command, proposal->content))
+            break;
+        list_remove(link);
+        replica->waiting_count--;
+        replica->waiting_bytes -= log_entry_item_bytes(proposal->command.size_bytes, proposal->content.size_bytes);
+    }
+    bytes->size_bytes = log_entry_finish(&builder).size_bytes;
+    return bytes;
+}
+
+static bool may_pack(const struct replica *replica)
+{
+    if (replica->waiting_count == 0 || guard_state(&replica->guard) != RAFT_LEADER ||
+        raft_transferee(&replica->guard.raft) != 0 || replica->space == LOG_SPACE_FULL)
+        return false;
+    if (replica->last_index - replica->applied_index >= REPLICA_WINDOW_ENTRIES ||
+        replica->window.size_bytes >= REPLICA_WINDOW_BYTES)
+        return false;
+    /* While the disk syncs, what comes is packed together; a full entry need not wait. */
+    return replica->last_index - replica->durable_index < REPLICA_APPENDS_MAX ||
+           replica->waiting_bytes >= ENTRY_PACK_BYTES || replica->waiting_count >= ENTRY_COMMANDS_MAX;
+}
+
+/* --- what follows --- */
+
+/* A flush is complete: the log may be cut up to it. The core's only peer-less form keeps no trailing entries. */
+static void snapshot_request(struct replica *replica)
+{
+    struct log_snapshot *next = &replica->next_snapshot;
+    uint64_t index = replica->flushed_index;
+    CHECK(index <= replica->durable_index);
+    *next = (struct log_snapshot){.index = index, .term = log_terms_find(&replica->terms, index), .cut_index = index};
+    CHECK(next->term > 0);
+    next->configuration = *replica_configuration(replica, index, &next->configuration_index);
+    struct log_request *request = log_request_create(LOG_REQUEST_SNAPSHOT);
+    request->snapshot = *next;
+    replica_act(replica, REPLICA_ACTION_LOG)->request = request;
+    replica->saving_snapshot = true;
+}
+
+/* One event that is due; false if there is none. */
+static bool event_feed(struct replica *replica)
+{
+    if (replica->durable_index > replica->reported_index) {
+        replica_core_persisted(replica);
+        return true;
+    }
+    if (replica->scanned_index < replica->guard.commit_index && replica_core_configure(replica))
+        return true;
+    if (replica->snapshot_saved) {
+        replica->snapshot_saved = replica->saving_snapshot = false;
+        replica_core_snapshot(replica);
+        return true;
+    }
+    if (replica->now_ms >= replica->deadline_ms && guard_may_elect(&replica->guard)) {
+        replica_core_timeout(replica);
+        return true;
+    }
+    if (may_pack(replica)) {
+        replica_core_submit(replica, REPLICA_ENTRY_COMMANDS, entry_pack(replica));
+        return true;
+    }
+    return false;
+}
+
+/* Entries that the apply thread may have: in memory they go out; what is only on disk is asked for. */
+static void entries_hand_out(struct replica *replica)
+{
+    uint64_t limit = guard_apply_limit(&replica->guard, replica->durable_index);
+    while (replica->handed_index < limit) {
+        uint64_t index = replica->handed_index + 1;
+        struct window_slot *slot = entry_window_slot(&replica->window, index);
+        if (slot->bytes == NULL)
+            break;
+        struct replica_action *action = replica_act(replica, REPLICA_ACTION_APPLY);
+        action->entry = (struct replica_entry){index, log_terms_find(&replica->terms, index), slot->kind, slot->bytes};
+        slot->bytes = NULL; /* its owner goes along */
+        replica->handed_index = index;
+    }
+    if (replica->handed_index == limit || replica->reading || replica->window.size_bytes >= REPLICA_WINDOW_BYTES)
+        return;
+    struct log_request *request = log_request_create(LOG_REQUEST_READ);
+    request->index = replica->handed_index + 1;
+    request->size_bytes = READ_BYTES;
+    while (request->count < READ_ENTRIES && request->index + request->count <= limit &&
+           entry_window_slot(&replica->window, request->index + request->count)->bytes == NULL)
+        request->count++;
+    replica_act(replica, REPLICA_ACTION_LOG)->request = request;
+    replica->reading = true;
+}
+
+static void role_publish(struct replica *replica)
+{
+    static const enum replica_role roles[] = {
+        [RAFT_UNAVAILABLE] = REPLICA_FOLLOWER,
+        [RAFT_FOLLOWER] = REPLICA_FOLLOWER,
+        [RAFT_CANDIDATE] = REPLICA_CANDIDATE,
+        [RAFT_LEADER] = REPLICA_LEADER,
+    };
+    raft_id leader = 0;
+    const char *address;
+    enum replica_role role = roles[guard_state(&replica->guard)];
+    uint64_t term = raft_current_term(&replica->guard.raft);
+    raft_leader(&replica->guard.raft, &leader, &address);
+    if (role == replica->role && term == replica->term && leader == replica->leader)
+        return;
+    replica->role = role;
+    replica->term = term;
+    replica->leader = leader;
+    struct replica_action *action = replica_act(replica, REPLICA_ACTION_ROLE);
+    action->role = role;
+    action->term = term;
+    action->leader = leader;
+}
+
+static void replica_advance(struct replica *replica)
+{
+    if (!replica->started)
+        return;
+    while (!replica->saving_vote && event_feed(replica))
+        continue;
+    if (replica->saving_vote)
+        return;
+    role_publish(replica);
+    if (replica->guard.commit_index > replica->published_index) {
+        replica->published_index = replica->guard.commit_index;
+        replica_act(replica, REPLICA_ACTION_COMMIT)->index = replica->published_index;
+    }
+    entries_hand_out(replica);
+    if (replica->flushed_index > replica->snapshot.index && !replica->saving_snapshot)
+        snapshot_request(replica);
+}
+
+void replica_step(struct replica *replica, struct replica_message *message, uint64_t now_ms, int64_t wall_ns,
+                  struct replica_actions *actions)
+{
+    CHECK(now_ms > 0);
+    arena_reset(&actions->arena);
+    actions->first = NULL;
+    actions->last = &actions->first;
+    replica->actions = actions;
+    if (now_ms > replica->now_ms)
+        replica->now_ms = now_ms;
+    replica->wall_ns = wall_ns;
+    message_take(replica, message);
+    replica_advance(replica);
+    actions->deadline_ms = replica->started && !replica->saving_vote ? replica->deadline_ms : UINT64_MAX;
+    replica->actions = NULL;
+}
+
+void replica_status(const struct replica *replica, struct replica_status *status)
+{
+    uint64_t configuration_index;
+    *status = (struct replica_status){
+        .role = replica->role,
+        .term = replica->term,
+        .leader = replica->leader,
+        .last_index = replica->last_index,
+        .durable_index = replica->durable_index,
+        .commit_index = replica->published_index,
+        .applied_index = replica->applied_index,
+        .snapshot_index = replica->snapshot.index,
+        .waiting = replica->waiting_count,
+    };
+    status->configuration = *replica_configuration(replica, replica->last_index, &configuration_index);
+}
