@@ -3,8 +3,8 @@ import os, random, re, shutil, signal, socket, subprocess, threading, time, urll
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 # What a sanitizer or our own CHECK writes when it finds something.
-ALARMS = re.compile(r"CHECK|AddressSanitizer|ThreadSanitizer|LeakSanitizer|MemorySanitizer|UndefinedBehavior|runtime error:|SUMMARY: |"
-                    r"Segmentation fault|Assertion|core dumped|corrupt", re.IGNORECASE)
+ALARMS = re.compile(r"CHECK failed|AddressSanitizer|ThreadSanitizer|LeakSanitizer|MemorySanitizer|UndefinedBehavior|runtime error:|SUMMARY: |"
+                    r"Segmentation fault|Assertion|core dumped|^\S+ error ")
 
 
 class ServerError(Exception):
