@@ -34,6 +34,10 @@ static bool is_open(const struct world_entry *entry)
 {
     return entry->open;
 }
+static bool is_downgradable(const struct world_entry *entry)
+{
+    return entry->open && entry->opened_read;
+}
 static bool is_closed_file(const struct world_entry *entry)
 {
     return entry->type == NF4REG && !entry->open;
@@ -68,6 +72,11 @@ static bool choose_any(struct world *world)
 static bool choose_open(struct world *world)
 {
     world->subject = entry_pick(world, is_open);
+    return world->subject != NULL;
+}
+static bool choose_downgradable(struct world *world)
+{
+    world->subject = entry_pick(world, is_downgradable);
     return world->subject != NULL;
 }
 static bool choose_file(struct world *world)
@@ -262,6 +271,55 @@ static const char *accept_close(struct world *world, struct nfs_reply *reply, ui
     return before == after ? NULL : "CLOSE has changed the directory";
 }
 
+/* --- opens that are there already: executed twice, the stateid's seqid would have moved by two --- */
+
+static const char *open_moved(struct world_entry *entry, const struct stateid4 *stateid, bool opened_read)
+{
+    bool right = stateid->seqid == entry->open_stateid.seqid + 1 &&
+                 memcmp(stateid->other, entry->open_stateid.other, sizeof(stateid->other)) == 0;
+    entry->open_stateid = *stateid;
+    entry->opened_read = opened_read;
+    return right ? NULL : "the open stateid's seqid has not moved by one";
+}
+
+static void build_open_again(struct world *world, struct nfs_compound_builder *builder)
+{
+    union nfs4_args args = {.opopen = {.share_access = OPEN4_SHARE_ACCESS_READ | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
+                                       .owner = {world->worker.session.clientid, slice_text(world->subject->name)},
+                                       .openhow = {.opentype = OPEN4_NOCREATE},
+                                       .claim = {.claim = CLAIM_FH}}};
+    nfs_add_putfh(builder, entry_handle(world->subject));
+    nfs_compound_add(builder, OP_OPEN, &args);
+}
+static const char *accept_open_again(struct world *world, struct nfs_reply *reply, uint64_t before, uint64_t after)
+{
+    (void)before;
+    (void)after;
+    union nfs4_result result;
+    if (!nfs_reply_find(reply, OP_OPEN, &result))
+        return "OPEN is missing";
+    return open_moved(world->subject, &result.opopen.resok4.stateid, true);
+}
+
+static void build_downgrade(struct world *world, struct nfs_compound_builder *builder)
+{
+    union nfs4_args args = {
+        .opopen_downgrade = {.open_stateid = world->subject->open_stateid, .share_access = OPEN4_SHARE_ACCESS_READ}};
+    nfs_add_putfh(builder, entry_handle(world->subject));
+    nfs_compound_add(builder, OP_OPEN_DOWNGRADE, &args);
+}
+static const char *accept_downgrade(struct world *world, struct nfs_reply *reply, uint64_t before, uint64_t after)
+{
+    (void)before;
+    (void)after;
+    union nfs4_result result;
+    if (!nfs_reply_find(reply, OP_OPEN_DOWNGRADE, &result))
+        return "OPEN_DOWNGRADE is missing";
+    return open_moved(world->subject, &result.opopen_downgrade.resok4.open_stateid, false);
+}
+
+/* --- attributes and data --- */
+
 static struct bitmap4 change_and_size(void)
 {
     struct bitmap4 mask = {0};
@@ -445,6 +503,8 @@ const struct world_kind world_kinds[] = {
     {"open_unchecked", NFS4_OK, false, choose_new, build_unchecked, accept_open},
     {"open_guarded", NFS4_OK, false, choose_new, build_guarded, accept_open},
     {"open_exclusive", NFS4_OK, false, choose_new, build_exclusive, accept_open},
+    {"open_again", NFS4_OK, false, choose_open, build_open_again, accept_open_again},
+    {"open_downgrade", NFS4_OK, false, choose_downgradable, build_downgrade, accept_downgrade},
     {"close", NFS4_OK, false, choose_open, build_close, accept_close},
     {"mkdir", NFS4_OK, false, choose_new, build_directory, accept_directory},
     {"symlink", NFS4_OK, false, choose_new, build_symlink, accept_symlink},

@@ -15,7 +15,8 @@ struct world_entry {
     enum nfs_ftype4 type;
     uint8_t handle[NFS4_FHANDLE_MAX_BYTES];
     size_t handle_bytes;
-    bool open;
+    bool open;        /* by an owner that is called as the entry */
+    bool opened_read; /* once more, for READ: a downgrade to READ is possible, once */
     struct stateid4 open_stateid;
 };
 
