@@ -279,6 +279,7 @@ struct nfs4_moment frontend_moment(const struct view *view, const struct publish
         .wall_ns = wall_ns,
         .view = view->read,
         .view_index = view->index,
+        .view_number = view->number,
         .barrier_index = atomic_load_explicit(&published->commit, memory_order_acquire),
         .free_bytes = atomic_load_explicit(&published->free_bytes, memory_order_relaxed),
         .total_bytes = atomic_load_explicit(&published->total_bytes, memory_order_relaxed),

@@ -16,10 +16,10 @@
 
 uint64_t lease_period_ms(struct nfs4_server *server, const struct nfs4_moment *moment, struct arena *arena)
 {
-    if (server->lease_view_index != moment->view_index || server->lease_ms == 0) {
+    view_cache_enter(&server->cache, moment);
+    if (!server->cache.lease_known)
         server->lease_ms = (uint64_t)settings_lease_seconds(moment->view, arena) * 1000;
-        server->lease_view_index = moment->view_index;
-    }
+    server->cache.lease_known = true;
     return server->lease_ms;
 }
 

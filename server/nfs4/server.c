@@ -37,6 +37,7 @@ struct nfs4_server *nfs4_server_create(const struct nfs4_config *config)
     list_init(&server->requests);
     list_init(&server->renewals);
     list_init(&server->revivals);
+    arena_init(&server->cache.arena);
     return server;
 }
 
@@ -77,6 +78,7 @@ void nfs4_server_destroy(struct nfs4_server *server)
     session_table_drop_waiting(&server->sessions, drop_waiting);
     session_table_fini(&server->sessions);
     task_table_fini(&server->tasks);
+    arena_fini(&server->cache.arena);
     struct list_link *link;
     while ((link = list_first(&server->idle_compounds)) != NULL) {
         struct compound *compound = container_of(link, struct compound, link);

@@ -5,8 +5,20 @@
 #include "server/nfs4/server.h"
 #include "server/nfs4/session_table.h"
 #include "server/nfs4/task.h"
+#include "statestore/machine/export.h"
 
 struct compound;
+
+#define VIEW_CACHE_EXPORTS 64u
+
+/* Rows that nearly every request needs, as they are in one view. */
+struct view_cache {
+    uint64_t view_number; /* whose rows they are */
+    struct arena arena;   /* of the exports */
+    bool lease_known;
+    bool export_known[VIEW_CACHE_EXPORTS];
+    struct export exports[VIEW_CACHE_EXPORTS]; /* at their volume's number modulo the size */
+};
 
 struct nfs4_server {
     struct nfs4_config config;
@@ -21,10 +33,17 @@ struct nfs4_server {
     struct list revivals;      /* sessions whose requests wait for that */
     bool renew_proposed;       /* a Renew is under way */
     uint64_t renew_next_ms;    /* the next one not before, unless somebody waits for it */
-    uint64_t lease_ms;         /* as of lease_view_index */
-    uint64_t lease_view_index; /* 0: not known */
+    uint64_t lease_ms;         /* the lease period, if cache.lease_known */
+    struct view_cache cache;
     struct nfs4_counters counters;
 };
+
+/* Forgets what was read in another view. */
+void view_cache_enter(struct view_cache *cache, const struct nfs4_moment *moment);
+
+/* The export of a volume: export_get() of the present view. */
+bool view_cache_export(struct view_cache *cache, const struct nfs4_moment *moment, struct volume_id volume,
+                       struct export *export);
 
 /* Appends an action to the outbox. */
 struct nfs4_action *outbox_add(struct nfs4_outbox *outbox, enum nfs4_action_kind kind, struct connection_id connection);

@@ -1,6 +1,7 @@
 #include "server/nfs4/subject.h"
 
 #include "server/nfs4/compound.h"
+#include "server/nfs4/state.h"
 #include "statestore/machine/apply.h"
 #include "statestore/machine/dirent.h"
 
@@ -28,8 +29,7 @@ static void subject_from_pseudo(struct compound *compound, const struct pseudo_n
 
 static enum nfsstat4 subject_enter_export(struct compound *compound, struct volume_id volume, struct subject *subject)
 {
-    if (!export_get(compound_view(compound), volume, compound_arena(compound), &subject->export) ||
-        !subject->export.active)
+    if (!view_cache_export(&compound->server->cache, compound->moment, volume, &subject->export))
         return NFS4ERR_STALE;
     subject->is_pseudo = false;
     subject->identity = compound->identity;

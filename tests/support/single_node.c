@@ -90,13 +90,14 @@ enum nfsstat4 single_node_command(struct single_node *node, Qnfs__Command *comma
 
 /* --- the server's steps --- */
 
-static struct nfs4_moment moment_take(struct single_node *node)
+struct nfs4_moment single_node_moment(struct single_node *node)
 {
     return (struct nfs4_moment){
         .now_ms = node->now_ms,
         .wall_ns = node->wall_ns,
         .view = kv_store_snapshot(node->store),
         .view_index = node->index - node->behind,
+        .view_number = node->index,
         .barrier_index = node->index,
         .free_bytes = UINT64_C(1) << 40,
         .total_bytes = UINT64_C(1) << 41,
@@ -143,7 +144,7 @@ static void deliver_effects(struct single_node *node)
     while ((link = list_first(&node->effects)) != NULL) {
         struct single_effect *effect = container_of(link, struct single_effect, link);
         list_remove(link);
-        struct nfs4_moment moment = moment_take(node);
+        struct nfs4_moment moment = single_node_moment(node);
         nfs4_effect(node->server, &effect->effect, &moment, &node->outbox);
         step_end(node, &moment);
         heap_free(effect);
@@ -157,7 +158,7 @@ static void apply_one(struct single_node *node, struct single_wait *wait)
     struct slice result = apply_packed(node, wait->proposal->command, wait->proposal->content, &arena);
     deliver_effects(node);
     if (!node->lose_results) {
-        struct nfs4_moment moment = moment_take(node);
+        struct nfs4_moment moment = single_node_moment(node);
         nfs4_result(node->server, wait->place, result, &moment, &node->outbox);
         step_end(node, &moment);
     }
@@ -205,7 +206,7 @@ void single_node_read_blocks(struct single_node *node, bool ok)
             CHECK(block != NULL && read->block_offset + read->size_bytes <= block->bytes->size_bytes);
             memcpy(read->target, block->bytes->data + read->block_offset, read->size_bytes);
         }
-        struct nfs4_moment moment = moment_take(node);
+        struct nfs4_moment moment = single_node_moment(node);
         nfs4_blocks_read(node->server, wait->place, ok, &moment, &node->outbox);
         step_end(node, &moment);
         heap_free(wait);
@@ -242,7 +243,7 @@ void single_node_call(struct single_node *node, uint64_t connection, struct slic
         .body = slice_make(x.next, xdr_remaining(&x)),
         .record = buffer,
     };
-    struct nfs4_moment moment = moment_take(node);
+    struct nfs4_moment moment = single_node_moment(node);
     nfs4_call(node->server, &call, &moment, &node->outbox);
     step_end(node, &moment);
     buffer_put(buffer);
@@ -270,7 +271,7 @@ void single_node_advance(struct single_node *node, uint64_t milliseconds)
 {
     node->now_ms += milliseconds;
     node->wall_ns += (int64_t)milliseconds * 1000000;
-    struct nfs4_moment moment = moment_take(node);
+    struct nfs4_moment moment = single_node_moment(node);
     nfs4_advance(node->server, &moment, &node->outbox);
     step_end(node, &moment);
     settle(node);
@@ -303,11 +304,17 @@ static void start_server(struct single_node *node)
 
 void single_node_init(struct single_node *node)
 {
+    single_node_init_over(node, NULL);
+}
+
+void single_node_init_over(struct single_node *node, struct kv_store *store)
+{
     static const uint8_t cluster_id[16] = "cluster-of-tests";
     static const uint8_t mac_key[16] = "0123456789abcdef";
     static const uint32_t flavors[] = {AUTH_SYS};
     struct arena arena;
-    *node = (struct single_node){.store = kv_memory_create(), .now_ms = 1000, .wall_ns = 1700000000000000000};
+    *node = (struct single_node){
+        .store = store != NULL ? store : kv_memory_create(), .now_ms = 1000, .wall_ns = 1700000000000000000};
     list_init(&node->replies);
     list_init(&node->blocks);
     list_init(&node->proposals);

@@ -57,10 +57,15 @@ struct single_node {
 
 /* A cluster with the export `/data`, squash none, and one node registered. */
 void single_node_init(struct single_node *node);
+/* The same over an empty store of the caller's choice, which becomes the node's; NULL: in memory. */
+void single_node_init_over(struct single_node *node, struct kv_store *store);
 void single_node_fini(struct single_node *node);
 
 /* kill -9 and a start: all memory of the server is gone, a new incarnation is registered. */
 void single_node_restart(struct single_node *node);
+
+/* What a step may know now; its view is released by the caller. */
+struct nfs4_moment single_node_moment(struct single_node *node);
 
 /* A whole record, mark included, on a connection. */
 void single_node_call(struct single_node *node, uint64_t connection, struct slice record);
