@@ -59,6 +59,16 @@ static bool complain(struct reading *reading, const char *format, ...)
     return false;
 }
 
+/* A command of a later version, whatever stands behind it. */
+static bool is_later(const struct reading *reading)
+{
+    for (size_t i = 0; reading->word_count > 0 && i < sizeof(later_nouns) / sizeof(later_nouns[0]); i++) {
+        if (strcmp(later_nouns[i], reading->words[0]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* --- options --- */
 
 struct option_row {
@@ -126,6 +136,8 @@ static bool option_read(struct reading *reading, int count, char *const *words, 
             return complain(reading, "%s wants a value", row->name);
         return option_set(reading, which, value);
     }
+    if (is_later(reading))
+        return complain(reading, "%s: not in this version", reading->words[0]);
     return complain(reading, "unknown option %.*s; see --help", (int)length, word);
 }
 
@@ -160,10 +172,8 @@ static bool command_find(struct reading *reading, size_t *named)
             return true;
         }
     }
-    for (size_t i = 0; i < sizeof(later_nouns) / sizeof(later_nouns[0]); i++) {
-        if (strcmp(later_nouns[i], noun) == 0)
-            return complain(reading, "%s: not in this version", noun);
-    }
+    if (is_later(reading))
+        return complain(reading, "%s: not in this version", noun);
     if (!noun_known(noun))
         return complain(reading, "unknown command '%s'; see --help", noun);
     if (reading->word_count == 1)
