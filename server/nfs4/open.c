@@ -69,13 +69,16 @@ static enum nfsstat4 open_how(struct compound *compound, const struct openflag4 
     switch (how->mode) {
     case UNCHECKED4:
     case GUARDED4: return attributes_command(compound, &how->u.createattrs, &body->attributes);
-    case EXCLUSIVE4: body->verifier = command_bytes(slice_make(how->u.createverf.data, NFS4_VERIFIER_SIZE)); break;
+    case EXCLUSIVE4:
+        body->verifier = command_bytes(slice_make(how->u.createverf.data, NFS4_VERIFIER_SIZE));
+        body->attributes = ARENA_NEW(compound_arena(compound), Qnfs__Attributes);
+        qnfs__attributes__init(body->attributes);
+        return NFS4_OK;
     case EXCLUSIVE4_1:
         body->verifier = command_bytes(slice_make(how->u.ch_createboth.cva_verf.data, NFS4_VERIFIER_SIZE));
         return attributes_command(compound, &how->u.ch_createboth.cva_attrs, &body->attributes);
     default: return NFS4ERR_INVAL;
     }
-    return NFS4_OK;
 }
 
 enum step open_step(struct compound *compound)
