@@ -10,6 +10,7 @@
 #include "statestore/machine/block.h"
 #include "statestore/machine/lease.h"
 #include "statestore/machine/purge.h"
+#include "statestore/machine/space.h"
 
 enum request_kind {
     REQUEST_CREATE,   /* cluster_create */
@@ -198,6 +199,8 @@ static void steward_registered(struct steward *steward, const Qnfs__Result *resu
     steward->incarnation.value = result->registered->incarnation;
     machine_load(&steward->machine, moment->view, &steward->arena);
     CHECK(steward->machine.created);
+    /* What the process before reported still stands in the state: if it was bad news, it is ours to take back. */
+    steward->space_reported_low = space_node_low(moment->view, steward->config.node, &steward->arena);
     struct steward_action *action = steward_act(steward, STEWARD_DO_SERVE);
     action->incarnation = steward->incarnation;
     action->machine = &steward->machine;

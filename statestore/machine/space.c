@@ -24,6 +24,23 @@ bool space_low(struct kv_read *read, struct arena *arena)
     return meta_get(read, META_SPACE_LOW, 0, arena) != 0;
 }
 
+/* The node's row; without one, nothing was reported and nothing is low. */
+static struct space space_of_node(struct kv_read *read, uint64_t node, struct arena *arena)
+{
+    struct row_key key = row_key(arena, SCHEMA_SPACE, 8);
+    row_key_u64(&key, node);
+    struct slice bytes;
+    struct space space = {0};
+    if (kv_get(read, row_key_done(&key), arena, &bytes))
+        row_decode(space_codec, bytes, &space);
+    return space;
+}
+
+bool space_node_low(struct kv_read *read, uint64_t node, struct arena *arena)
+{
+    return space_of_node(read, node, arena).is_low;
+}
+
 uint64_t space_free_bytes(struct kv_read *read, struct arena *arena)
 {
     struct row_key prefix = row_key(arena, SCHEMA_SPACE, 0);
@@ -44,10 +61,7 @@ void node_report_apply(struct apply *apply, const Qnfs__NodeReport *command)
 {
     struct row_key key = row_key(apply->arena, SCHEMA_SPACE, 8);
     row_key_u64(&key, command->node);
-    struct slice bytes;
-    struct space before = {0};
-    if (kv_get(apply->read, row_key_done(&key), apply->arena, &bytes))
-        row_decode(space_codec, bytes, &before);
+    const struct space before = space_of_node(apply->read, command->node, apply->arena);
     const struct space after = {.free_bytes = command->free_bytes, .is_low = command->low};
     transaction_put(apply->transaction, row_key_done(&key), row_encode(space_codec, &after, apply->arena));
 

@@ -8,6 +8,9 @@
 /* Whether what grows answers NFS4ERR_NOSPC. Pure over the view. */
 bool space_low(struct kv_read *read, struct arena *arena);
 
+/* What the node itself reported last; false if it never did. Pure over the view. */
+bool space_node_low(struct kv_read *read, uint64_t node, struct arena *arena);
+
 /* The smallest free space that a node has reported; UINT64_MAX if none has. For SPACE_AVAIL and the metrics. */
 uint64_t space_free_bytes(struct kv_read *read, struct arena *arena);
 
