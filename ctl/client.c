@@ -6,7 +6,7 @@
 int command_client_list(struct ctl *ctl)
 {
     static const char *const headings[] = {"ID",       "ADDRESS", "STATE",  "LEASE LEFT",
-                                           "SESSIONS", "OPENS",   "RANGES", "OWNER"};
+                                           "SESSIONS", "STATEIDS", "RANGES", "OWNER"};
     json_t *answer = ctl_ask_list(ctl, "clients");
     if (answer == NULL || ctl->arguments->json)
         return ctl_finish(ctl, answer);

@@ -15,6 +15,7 @@
 #include "server/daemon/admin.h"
 #include "server/daemon/applier_thread.h"
 #include "server/daemon/block_pool.h"
+#include "server/daemon/folder_size.h"
 #include "server/daemon/listener.h"
 #include "server/daemon/recovery.h"
 #include "server/daemon/replica_thread.h"
@@ -239,7 +240,7 @@ static void node_status(void *context, struct admin_node_status *status)
         .applied_index = atomic_load(&node->published.index),
         .applied_number = atomic_load(&node->published.number),
         .flushed_index = atomic_load(&node->published.flushed_index),
-        .log_bytes = replica.last_index - replica.snapshot_index,
+        .log_bytes = folder_size_bytes(node->config->data_dir, "log"),
         .flushes = atomic_load(&node->flushes),
         .started_wall_ns = (uint64_t)node->started_wall_ns,
         .free_bytes = atomic_load(&node->published.free_bytes),
