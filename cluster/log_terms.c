@@ -60,7 +60,8 @@ void log_terms_cut(struct log_terms *terms, uint64_t cut_index, uint64_t snapsho
     if (terms->last_index < terms->first_index)
         gone = terms->count;
     terms->count -= gone;
-    memmove(terms->runs, terms->runs + gone, terms->count * sizeof(struct log_terms_run));
+    if (gone > 0)
+        memmove(terms->runs, terms->runs + gone, terms->count * sizeof(struct log_terms_run));
     if (terms->count > 0 && terms->runs[0].first_index < terms->first_index)
         terms->runs[0].first_index = terms->first_index;
 }

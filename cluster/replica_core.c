@@ -249,7 +249,8 @@ void replica_core_snapshot(struct replica *replica)
     while (gone < replica->change_count && replica->changes[gone].index <= next->cut_index)
         gone++;
     replica->change_count -= gone;
-    memmove(replica->changes, replica->changes + gone, replica->change_count * sizeof(struct replica_change));
+    if (gone > 0)
+        memmove(replica->changes, replica->changes + gone, replica->change_count * sizeof(struct replica_change));
     replica_act(replica, REPLICA_ACTION_LOG)->request = log_request_create(LOG_REQUEST_CUT);
 }
 
