@@ -15,7 +15,7 @@ void applier_init(struct applier *applier, struct kv_store *store, struct block_
     arena_init(&applier->actions_arena);
     machine_load(&applier->machine, kv_store_present(store), &applier->arena);
     arena_reset(&applier->arena);
-    atomic_store_explicit(&published->index, applier->machine.applied_index, memory_order_release);
+    atomic_store_explicit(&published->index, machine_whole_index(&applier->machine), memory_order_release);
 }
 
 void applier_fini(struct applier *applier)
@@ -162,7 +162,7 @@ static struct applier_action *applier_flush_begin(struct applier *applier)
     applier->bytes_since_flush = 0;
     applier->content_since_flush = 0;
     struct applier_action *action = applier_act(applier, APPLIER_FLUSH);
-    action->index = applier->machine.applied_index;
+    action->index = machine_whole_index(&applier->machine);
     action->number = applier->machine.command_number;
     return action;
 }

@@ -384,7 +384,7 @@ static void node_start_threads(struct node *node)
         .id = node->identity.node_id,
         .election_ms = REPLICA_ELECTION_MS,
         .heartbeat_ms = REPLICA_HEARTBEAT_MS,
-        .applied_index = node->applier.machine.applied_index,
+        .applied_index = machine_whole_index(&node->applier.machine),
         .uptime_ms = node->applier.machine.uptime_ms,
         .feature_level = 1,
     };

@@ -14,7 +14,7 @@ static enum status recovery_compare(const struct machine *machine, const struct 
         snprintf(trouble, room, "state/ belongs to another cluster than the node file");
         return STATUS_BAD_DATA;
     }
-    if (machine->applied_index + 1 < recovered->first_index) {
+    if (machine_whole_index(machine) + 1 < recovered->first_index) {
         snprintf(trouble, room, "state/ ends at entry %" PRIu64 ", but log/ begins at %" PRIu64 ": a part is missing",
                  machine->applied_index, recovered->first_index);
         return STATUS_BAD_DATA;
