@@ -143,8 +143,8 @@ static void clients_sessions_and_locks_are_tables(void **state)
     assert_int_equal(files_remove(files, files->root, "gone"), NFS4_OK);
     char wanted[512];
     snprintf(wanted, sizeof(wanted),
-             "ID  ADDRESS    STATE   LEASE LEFT  SESSIONS  OPENS  RANGES  OWNER\n"
-             "%llu   127.0.0.1  active  55 s        1         4      2       Linux alpha\n",
+             "ID  ADDRESS    STATE   LEASE LEFT  SESSIONS  STATEIDS  RANGES  OWNER\n"
+             "%llu   127.0.0.1  active  55 s        1         4         2       Linux alpha\n",
              (unsigned long long)client);
     done(fixture, "client list", wanted);
     assert_int_equal(run(fixture, "session list"), 0);
