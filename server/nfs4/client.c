@@ -12,7 +12,10 @@
 enum step exchange_id_step(struct compound *compound)
 {
     const struct EXCHANGE_ID4args *args = &compound->args.opexchange_id;
-    if ((args->eia_flags & ~EXCHGID4_FLAG_MASK_A) != 0)
+    uint32_t known = EXCHGID4_FLAG_MASK_A;
+    if (compound->head.minorversion < 2)
+        known &= ~EXCHGID4_FLAG_SUPP_FENCE_OPS; /* RFC 7862 section 14.1.3 */
+    if ((args->eia_flags & ~known) != 0)
         return compound_answer(compound, NFS4ERR_INVAL);
     switch (args->eia_state_protect.spa_how) {
     case SP4_NONE: break;

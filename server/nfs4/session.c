@@ -34,9 +34,11 @@ static enum nfsstat4 fore_channel(const struct channel_attrs4 *asked, Qnfs__Chan
     return NFS4_OK;
 }
 
+/* Who wants no back channel may say nothing about one. */
 static enum nfsstat4 back_channel(const struct channel_attrs4 *asked, bool wanted, Qnfs__ChannelAttributes *granted)
 {
-    if (wanted && (asked->ca_maxrequestsize < BACK_MIN_BYTES || asked->ca_maxresponsesize < BACK_MIN_BYTES ||
+    bool judged = wanted || asked->ca_maxrequestsize != 0 || asked->ca_maxresponsesize != 0;
+    if (judged && (asked->ca_maxrequestsize < BACK_MIN_BYTES || asked->ca_maxresponsesize < BACK_MIN_BYTES ||
                    asked->ca_maxoperations < BACK_OPERATIONS_MIN))
         return NFS4ERR_TOOSMALL;
     if (wanted && asked->ca_maxrequests == 0)
@@ -59,13 +61,12 @@ static const struct callback_sec_parms4 *callback_flavor(const struct callback_s
     return NULL;
 }
 
-/* A retry of CREATE_SESSION is told from a new one by its arguments and who asks. */
+/* RFC 8881 section 18.36.4: a retry is known by its sequence id, whatever its other arguments are. */
 static ProtobufCBinaryData create_session_digest(struct compound *compound)
 {
-    const struct siphash_key *key = &compound->server->config.mac_key;
-    size_t start = compound->operation_start;
-    struct slice bytes = slice_make(compound->arguments.start + start, xdr_position(&compound->arguments) - start);
-    return command_digest(compound, siphash128(key, bytes));
+    const struct CREATE_SESSION4args *args = &compound->args.opcreate_session;
+    uint64_t words[2] = {args->csa_clientid, args->csa_sequence};
+    return command_digest(compound, siphash128(&compound->server->config.mac_key, slice_make(words, sizeof(words))));
 }
 
 enum step create_session_step(struct compound *compound)

@@ -124,16 +124,22 @@ enum nfsstat4 subject_child(struct compound *compound, const struct subject *dir
     return NFS4_OK;
 }
 
+/* RFC 8881 sections 18.13.3 and 18.14.3 name the error for a link apart. */
+static enum nfsstat4 subject_directory(const struct subject *subject)
+{
+    if (subject->inode.type == NF4DIR)
+        return NFS4_OK;
+    return subject->inode.type == NF4LNK ? NFS4ERR_SYMLINK : NFS4ERR_NOTDIR;
+}
+
 enum nfsstat4 subject_lookup(struct compound *compound, const struct subject *directory, struct slice name,
                              struct subject *found)
 {
     struct kv_read *view = compound_view(compound);
     struct arena *arena = compound_arena(compound);
-    if (directory->inode.type == NF4LNK)
-        return NFS4ERR_SYMLINK;
-    if (directory->inode.type != NF4DIR)
-        return NFS4ERR_NOTDIR;
-    enum nfsstat4 status = name_check(name);
+    enum nfsstat4 status = subject_directory(directory);
+    if (status == NFS4_OK)
+        status = name_check(name);
     if (status != NFS4_OK)
         return status;
     if (!subject_allows(directory, ACCESS_EXECUTE))
@@ -155,8 +161,9 @@ enum nfsstat4 subject_parent(struct compound *compound, const struct subject *di
     struct kv_read *view = compound_view(compound);
     struct arena *arena = compound_arena(compound);
     struct pseudo_node node;
-    if (directory->inode.type != NF4DIR)
-        return NFS4ERR_NOTDIR;
+    enum nfsstat4 status = subject_directory(directory);
+    if (status != NFS4_OK)
+        return status;
     if (!subject_allows(directory, ACCESS_EXECUTE))
         return NFS4ERR_ACCESS;
     if (!directory->is_pseudo && directory->id.inode.value != INODE_ROOT.value)

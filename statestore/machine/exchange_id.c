@@ -131,8 +131,11 @@ void exchange_id_apply(struct apply *apply, const Qnfs__ExchangeId *command)
         apply_answer(apply, NFS4ERR_CLID_INUSE); /* 3 */
     else if (exchange.same_principal && exchange.same_verifier)
         exchange_answer(apply, &exchange.confirmed); /* 2 */
-    else
-        exchange_make(apply, command, &exchange); /* 3 without state, 5 */
+    else {
+        if (!exchange.same_principal)
+            client_remove(apply, &exchange.confirmed); /* 3 without state: the old record goes at once */
+        exchange_make(apply, command, &exchange);      /* 3 without state, 5 */
+    }
 }
 
 void destroy_clientid_apply(struct apply *apply, const Qnfs__DestroyClientid *command)
