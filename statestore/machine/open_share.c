@@ -61,7 +61,7 @@ static void share_put(struct apply *apply, struct file_id file, const struct ope
 {
     struct slice key = share_key(file, apply->arena);
     if (share->open_count == 0) {
-        CHECK(share->read_count == 0 && share->write_count == 0 && share->range_count == 0);
+        CHECK((share->read_count == 0 && share->write_count == 0 && share->range_count == 0) || apply->read->failed);
         transaction_delete(apply->transaction, key);
     } else {
         transaction_put(apply->transaction, key, row_encode(share_codec, share, apply->arena));
@@ -131,8 +131,10 @@ void open_make(struct apply *apply, const struct state *state)
 void open_change(struct apply *apply, const struct state *state, uint32_t access_before, uint32_t deny_before)
 {
     struct open_share share;
-    bool found = open_share_get(apply->read, state->file, apply->arena, &share);
-    CHECK(found || apply->read->failed);
+    if (!open_share_get(apply->read, state->file, apply->arena, &share)) {
+        CHECK(apply->read->failed);
+        return;
+    }
     share_count(&share, access_before, deny_before, -1);
     share_count(&share, state->access, state->deny, 1);
     share_put(apply, state->file, &share);
@@ -143,8 +145,11 @@ void open_free(struct apply *apply, const struct state *state)
 {
     struct open_share share;
     struct inode inode;
-    bool found = open_share_get(apply->read, state->file, apply->arena, &share);
-    CHECK((found && share.open_count > 0) || apply->read->failed);
+    if (!open_share_get(apply->read, state->file, apply->arena, &share)) {
+        CHECK(apply->read->failed);
+        return;
+    }
+    CHECK(share.open_count > 0);
     share.open_count--;
     share_count(&share, state->access, state->deny, -1);
     share_put(apply, state->file, &share);
@@ -152,7 +157,7 @@ void open_free(struct apply *apply, const struct state *state)
     state_delete(apply, state);
     if (share.open_count > 0)
         return;
-    found = inode_find(apply->read, state->file, apply->arena, &inode);
+    bool found = inode_find(apply->read, state->file, apply->arena, &inode);
     CHECK(found || apply->read->failed);
     if (found && inode.link_count == 0)
         file_release(apply, &inode);
@@ -163,8 +168,10 @@ void open_share_add_ranges(struct apply *apply, struct file_id file, int64_t ran
     struct open_share share;
     if (ranges == 0)
         return;
-    bool found = open_share_get(apply->read, file, apply->arena, &share);
-    CHECK(found || apply->read->failed);
+    if (!open_share_get(apply->read, file, apply->arena, &share)) {
+        CHECK(apply->read->failed);
+        return;
+    }
     share.range_count += (uint64_t)ranges;
     CHECK(share.range_count <= INT64_MAX);
     share_put(apply, file, &share);

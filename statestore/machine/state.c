@@ -225,7 +225,7 @@ void state_make(struct apply *apply, const struct state *state)
 
 void state_delete(struct apply *apply, const struct state *state)
 {
-    CHECK(state->kind == STATE_OPEN || state->range_count == 0);
+    CHECK(state->kind == STATE_OPEN || state->range_count == 0 || apply->read->failed);
     transaction_delete(apply->transaction, state_key(state->id.other, apply->arena));
     transaction_delete(apply->transaction, client_key(state, apply->arena));
     transaction_delete(apply->transaction,
@@ -270,8 +270,11 @@ size_t state_locks_of_open(struct kv_read *read, const struct state *open, size_
         if (range.keys[i].size_bytes == STATE_KEY_BYTES)
             continue;
         CHECK(range.keys[i].size_bytes == LINK_KEY_BYTES);
-        bool found = state_get(read, range.keys[i].data + STATE_KEY_BYTES, arena, &(*locks)[count]);
-        CHECK((found && (*locks)[count].kind == STATE_LOCK) || read->failed);
+        if (!state_get(read, range.keys[i].data + STATE_KEY_BYTES, arena, &(*locks)[count])) {
+            CHECK(read->failed);
+            continue;
+        }
+        CHECK((*locks)[count].kind == STATE_LOCK);
         count++;
     }
     return count;
