@@ -5,6 +5,7 @@
 #include "statestore/machine/apply.h"
 #include "statestore/machine/client.h"
 #include "statestore/machine/lease.h"
+#include "statestore/machine/session.h"
 
 /* What EXCHANGE_ID looks at before it decides. */
 struct exchange {
@@ -115,6 +116,15 @@ static void exchange_make(struct apply *apply, const Qnfs__ExchangeId *command, 
     exchange_answer(apply, &client);
 }
 
+/* Neither a session nor state, whatever its lease. One that holds something, but has let its lease run out, may still come
+ * back until the new record is confirmed. */
+static bool exchange_holds_nothing(struct apply *apply, const struct client *client)
+{
+    struct client_usage usage;
+    return client_usage_get(apply->read, client->id, apply->arena, &usage) && usage.state_count == 0 &&
+           session_count(apply->read, client->id, 1, apply->arena) == 0;
+}
+
 void exchange_id_apply(struct apply *apply, const Qnfs__ExchangeId *command)
 {
     struct exchange exchange;
@@ -132,8 +142,8 @@ void exchange_id_apply(struct apply *apply, const Qnfs__ExchangeId *command)
     else if (exchange.same_principal && exchange.same_verifier)
         exchange_answer(apply, &exchange.confirmed); /* 2 */
     else {
-        if (!exchange.same_principal)
-            client_remove(apply, &exchange.confirmed); /* 3 without state: the old record goes at once */
+        if (!exchange.same_principal && exchange_holds_nothing(apply, &exchange.confirmed))
+            client_remove(apply, &exchange.confirmed); /* a record that nobody can miss goes at once */
         exchange_make(apply, command, &exchange);      /* 3 without state, 5 */
     }
 }
