@@ -185,10 +185,54 @@ static void check_nodes(struct check *check, struct arena *scratch)
         check_report(check, "%" PRIu64 " open incarnations of %" PRIu64 " nodes", open, nodes);
 }
 
+/* What the walks below rely on: a client's two rows stand together, and an index row of a stateid leads to one. */
+static bool check_walkable(struct check *check, struct arena *scratch)
+{
+    static const struct {
+        uint8_t prefix;
+        size_t key_bytes;
+        size_t other_offset;
+    } indexes[] = {{SCHEMA_STATEID_BY_CLIENT, 21, 9}, {SCHEMA_OPEN_BY_FILE, 25, 13}, {SCHEMA_STATEID, 25, 13}};
+    size_t before = check->count;
+    uint64_t rows = check_count_rows(check, SCHEMA_CLIENT, 10);
+    struct row_key prefix = row_key(check->arena, SCHEMA_CLIENT, 0);
+    struct kv_cursor cursor;
+    uint64_t pairs = 0;
+    kv_cursor_open(check->read, row_key_done(&prefix), SLICE_EMPTY, check->arena, &cursor);
+    for (; cursor.valid; kv_cursor_next(&cursor)) {
+        struct client_id id = {row_key_get_u64(cursor.key, 1)};
+        struct client client;
+        struct client_usage usage;
+        pairs += client_get(check->read, id, scratch, &client) && client_usage_get(check->read, id, scratch, &usage);
+        arena_reset(scratch);
+    }
+    kv_cursor_close(&cursor);
+    if (pairs != rows || rows % 2 != 0)
+        check_report(check, "%" PRIu64 " client rows, %" PRIu64 " of them in pairs", rows, pairs);
+    for (size_t i = 0; i < sizeof(indexes) / sizeof(indexes[0]); i++) {
+        prefix = row_key(check->arena, indexes[i].prefix, 0);
+        kv_cursor_open(check->read, row_key_done(&prefix), SLICE_EMPTY, check->arena, &cursor);
+        for (; cursor.valid; kv_cursor_next(&cursor)) {
+            struct state state;
+            if (cursor.key.size_bytes == indexes[i].key_bytes &&
+                !state_get(check->read, cursor.key.data + indexes[i].other_offset, scratch, &state))
+                check_report(check, "a row %s leads to no stateid", schema_row_name(indexes[i].prefix));
+            arena_reset(scratch);
+        }
+        kv_cursor_close(&cursor);
+    }
+    return check->count == before;
+}
+
 void check_state(struct check *check)
 {
     struct arena scratch;
     arena_init(&scratch);
+    if (!check_walkable(check, &scratch)) {
+        check_report(check, "clients and opens are not looked at further");
+        arena_fini(&scratch);
+        return;
+    }
     check_nodes(check, &scratch);
     check_clients(check, &scratch);
     check_sessions(check, &scratch);
