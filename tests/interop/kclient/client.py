@@ -1,6 +1,6 @@
 """A real Linux kernel NFS client in user space: boots Debian's User Mode Linux, mounts a server, and runs
 commands and single system calls in it. See README.md beside this file."""
-import os, pickle, select, shlex, shutil, signal, socket, struct, subprocess, sys, threading, time
+import os, pickle, select, shlex, shutil, signal, socket, struct, subprocess, sys, threading, time, weakref
 
 HOME = os.path.dirname(os.path.realpath(__file__))
 UML = "/usr/bin/linux.uml"
@@ -139,6 +139,7 @@ class Client:
         self.cpu, self.server, self.verbose = cpu, server, verbose
         self.directory = "%s/%s" % (self.state, name)
         self.process = self.tap = None
+        self.socks = weakref.WeakSet()
 
     def start(self):
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -221,6 +222,7 @@ class Client:
             raise ClientError("client %s: %s" % (self.name, e)) from None
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(None)
+        self.socks.add(sock)
         return sock
 
     def actor(self, **ids):
@@ -267,6 +269,11 @@ class Client:
             if self.process.poll() is None:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+        for sock in list(self.socks):       # nobody shall wait for a dead guest
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
         if self.tap:
             sh("ip", "link", "del", self.tap, check=False)
             self.holder.close()
