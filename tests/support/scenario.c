@@ -49,8 +49,8 @@ const char *scenario_name(struct scenario *scenario, enum scenario_kind kind, st
         CHECK(names->count < SCENARIO_NAMES_MAX);
         names->values[names->count++] = arena_copy(&scenario->arena, value);
     }
-    char *name = arena_alloc(&scenario->arena, 16);
-    snprintf(name, 16, "%c%zu", kind_letters[kind], index + 1);
+    char *name = arena_alloc(&scenario->arena, 24);
+    snprintf(name, 24, "%c%zu", kind_letters[kind], index + 1);
     return name;
 }
 
