@@ -18,7 +18,7 @@
     X(NODE_REQUEST, 0x06, "node-request")           /* results of nodes' own requests */                               \
     X(VOLUME, 0x07, "volume")                       /* by volume id */                                                 \
     X(SPACE, 0x08, "space")                         /* by node id: the free space that it reported */                  \
-    X(NODE_STREAM, 0x09, "node-stream")             /* incarnation, stream: low-water mark of its requests */           \
+    X(NODE_STREAM, 0x09, "node-stream")             /* incarnation, stream: low-water mark of its requests */          \
     X(INODE, 0x10, "inode")                         /* volume, inode */                                                \
     X(DIRENT, 0x11, "dirent")                       /* volume, directory, name */                                      \
     X(COOKIE, 0x12, "cookie")                       /* volume, directory, cookie */                                    \
