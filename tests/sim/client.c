@@ -1,0 +1,339 @@
+#include "tests/sim/client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "proto/rpc/record.h"
+#include "tests/sim/encode.h"
+#include "tests/sim/generate.h"
+#include "tests/sim/repeat.h"
+#include "tests/sim/verify.h"
+
+#define RECONNECT_LONGEST_US 300000u
+/* A client that has waited this long for a reply gives the connection up, as a real one would. */
+#define PATIENCE_MS 20000u
+#define PATIENCE_TICK_US 1000000u
+#define RECORD_LAST UINT32_C(0x80000000)
+
+static struct world *world_of(const struct client *client)
+{
+    return client->population->world;
+}
+
+static void client_think(void *context, uint64_t number);
+static void client_connect(void *context, uint64_t connection);
+
+/* --- sending --- */
+
+static struct client_wire *wire_of_slot(struct client *client, uint32_t slot)
+{
+    return &client->wires[slot % client->wire_count];
+}
+
+static void send_request(struct client *client, struct request *request)
+{
+    struct client_wire *wire = wire_of_slot(client, request->slot);
+    if (!wire->open)
+        return; /* when it opens */
+    request->sends++;
+    request->sent_ms = world_now_ms(world_of(client));
+    network_send_to_node(wire->wire, slice_make(request->wire.record.data, request->wire.record.size_bytes));
+}
+
+/* The same request on a new connection: another xid, or the old one; and what Linux changes in SEQUENCE. */
+static void resend_request(struct client *client, struct request *request)
+{
+    struct world *world = world_of(client);
+    if (request->sends > 0) {
+        world_count(world, COUNT_resends, 1);
+        for (uint32_t i = 0; i < request->step_count; i++)
+            world_count(world, COUNT_resends_executed, request->steps[i].executed && i == 0 ? 1 : 0);
+        if (world_chance(world, 2))
+            nfs_request_set_xid(&request->wire, client->session.next_xid++);
+        if (world_chance(world, 2)) {
+            nfs_request_set_highest_slot(&request->wire, (uint32_t)world_draw(world, client->slot_count));
+            world_count(world, COUNT_resends_other_highest, 1);
+        }
+    }
+    send_request(client, request);
+}
+
+static void send_setup(struct client *client)
+{
+    if (client->phase == PHASE_WORK || !client->wires[0].open)
+        return;
+    if (client->setup.record.data == NULL) {
+        arena_reset(&client->setup_arena);
+        client->setup = client->phase == PHASE_EXCHANGE_ID
+                            ? nfs_session_exchange_id(&client->session, &client->setup_arena, slice_text(client->name),
+                                                      &client->verifier)
+                            : nfs_session_create(&client->session, &client->setup_arena, client->slot_count);
+    }
+    network_send_to_node(client->wires[0].wire, slice_make(client->setup.record.data, client->setup.record.size_bytes));
+}
+
+/* --- requests --- */
+
+static void request_free(struct client *client, struct request *request)
+{
+    for (uint32_t owner = 0; owner < CLIENT_OWNERS; owner++) {
+        uint64_t bit = UINT64_C(1) << owner;
+        if ((request->owners_shared & bit) != 0)
+            client->owner_shared[owner]--;
+        if ((request->owners_exclusive & bit) != 0)
+            client->owner_exclusive[owner] = false;
+    }
+    client->slots[request->slot] = NULL;
+    arena_fini(&request->arena);
+    free(request->first_results.data);
+    free(request);
+}
+
+static void request_begin(struct client *client, uint32_t slot)
+{
+    struct world *world = world_of(client);
+    struct request *request = calloc(1, sizeof(*request));
+    CHECK(request != NULL);
+    arena_init(&request->arena);
+    request->client = client->number;
+    request->slot = slot;
+    request->seqid = client->session.seqids[slot];
+    request->begun_ms = world_now_ms(world);
+    request->number_sent = oracle_visible(client->population->oracle);
+    if (!generate_request(client, request)) {
+        arena_fini(&request->arena);
+        free(request);
+        return;
+    }
+    for (uint32_t owner = 0; owner < CLIENT_OWNERS; owner++) {
+        uint64_t bit = UINT64_C(1) << owner;
+        client->owner_shared[owner] += (request->owners_shared & bit) != 0 ? 1 : 0;
+        client->owner_exclusive[owner] = client->owner_exclusive[owner] || (request->owners_exclusive & bit) != 0;
+    }
+    client->slots[slot] = request;
+    encode_request(client, request);
+    world_trace(world, "client %u slot %u seqid %u asks: %s%s%s%s", client->number, slot, request->seqid,
+                step_kind_name(request->steps[0].kind), request->step_count > 1 ? " " : "",
+                request->step_count > 1 ? step_kind_name(request->steps[1].kind) : "",
+                request->step_count > 2 ? " ..." : "");
+    send_request(client, request);
+}
+
+static void client_think(void *context, uint64_t number)
+{
+    (void)number;
+    struct client *client = context;
+    struct world *world = world_of(client);
+    if (client->phase == PHASE_WORK && !client->population->resting) {
+        uint32_t slot = (uint32_t)world_draw(world, client->slot_count);
+        if (client->slots[slot] == NULL)
+            request_begin(client, slot);
+    }
+    world_after(world, 1 + world_delay_us(world, client->population->think_us, 20 * client->population->think_us),
+                client_think, client, 0);
+}
+
+static void request_done(struct client *client, struct request *request)
+{
+    nfs_session_done(&client->session, request->slot);
+    request_free(client, request);
+}
+
+/* The first reply: it must be right. Then, now and then, the same again, or something else under the same number. */
+static void request_answered(struct client *client, struct request *request, struct slice record)
+{
+    struct world *world = world_of(client);
+    struct arena arena;
+    struct nfs_reply reply;
+    arena_init(&arena);
+    if (!nfs_reply_open(&reply, record, &arena))
+        world_violation(world, "client %u slot %u: a reply that is none", client->number, request->slot);
+    verify_reply(client, request, &reply);
+    arena_fini(&arena);
+    world->operations += request->step_count;
+    world_count(world, COUNT_operations, request->step_count);
+    if (request->wants_repeat && repeat_keep(request, record)) {
+        send_request(client, request);
+    } else if (request->wants_false_retry && repeat_any_executed(request)) {
+        request->is_false_retry = true;
+        encode_false_retry(client, request);
+        send_request(client, request);
+    } else {
+        request_done(client, request);
+    }
+}
+
+static void request_received(struct client *client, struct request *request, struct slice record)
+{
+    struct world *world = world_of(client);
+    if (request->is_false_retry) {
+        repeat_expect_refusal(world, request, record);
+        request_done(client, request);
+    } else if (request->first_results.data != NULL) {
+        repeat_compare(world, request, record);
+        request_done(client, request);
+    } else {
+        request_answered(client, request, record);
+    }
+}
+
+/* --- receiving --- */
+
+static void setup_received(struct client *client, struct slice record)
+{
+    struct world *world = world_of(client);
+    struct arena arena;
+    arena_init(&arena);
+    enum nfsstat4 status = client->phase == PHASE_EXCHANGE_ID ? nfs_session_exchanged(&client->session, record, &arena)
+                                                              : nfs_session_created(&client->session, record, &arena);
+    arena_fini(&arena);
+    if (status != NFS4_OK)
+        world_violation(world, "client %u: %s is answered with %d", client->number,
+                        client->phase == PHASE_EXCHANGE_ID ? "EXCHANGE_ID" : "CREATE_SESSION", status);
+    client->setup.record.data = NULL;
+    client->phase = client->phase == PHASE_EXCHANGE_ID ? PHASE_CREATE_SESSION : PHASE_WORK;
+    if (client->phase == PHASE_WORK) {
+        if ((client->session.flags & CREATE_SESSION4_FLAG_PERSIST) == 0)
+            world_violation(world, "client %u: the session is not persistent", client->number);
+        client->slot_count =
+            client->session.slot_count < client->slot_count ? client->session.slot_count : client->slot_count;
+        world_trace(world, "client %u has a session", client->number);
+    }
+    send_setup(client);
+}
+
+static void record_received(struct client *client, uint32_t connection, struct slice record)
+{
+    uint32_t xid;
+    CHECK(record.size_bytes >= 4);
+    xid = (uint32_t)record.data[0] << 24 | (uint32_t)record.data[1] << 16 | (uint32_t)record.data[2] << 8 |
+          record.data[3];
+    if (client->phase != PHASE_WORK && connection == 0 && client->setup.record.data != NULL &&
+        client->setup.xid == xid) {
+        setup_received(client, record);
+        return;
+    }
+    for (uint32_t slot = 0; slot < CLIENT_SLOTS_MAX; slot++) {
+        struct request *request = client->slots[slot];
+        if (request != NULL && request->wire.xid == xid && slot % client->wire_count == connection) {
+            request_received(client, request, record);
+            return;
+        }
+    }
+    world_violation(world_of(client), "client %u: a reply to nothing, xid %u", client->number, xid);
+}
+
+void client_received(struct client *client, struct wire *wire, struct slice bytes)
+{
+    struct client_wire *end = &client->wires[wire->connection];
+    if (end->wire != wire)
+        return;
+    if (end->byte_count + bytes.size_bytes > end->byte_room) {
+        end->byte_room = 2 * (end->byte_count + bytes.size_bytes);
+        end->bytes = realloc(end->bytes, end->byte_room);
+        CHECK(end->bytes != NULL);
+    }
+    memcpy(end->bytes + end->byte_count, bytes.data, bytes.size_bytes);
+    end->byte_count += bytes.size_bytes;
+    while (end->wire == wire && end->byte_count >= RPC_MARK_BYTES) {
+        const uint8_t *at = end->bytes;
+        uint32_t mark = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+        size_t size_bytes = mark & ~RECORD_LAST;
+        if ((mark & RECORD_LAST) == 0 || size_bytes < 4 || size_bytes > RPC_RECORD_MAX_BYTES)
+            world_violation(world_of(client), "client %u: a record mark of %x", client->number, mark);
+        if (end->byte_count < RPC_MARK_BYTES + size_bytes)
+            break;
+        uint8_t *record = malloc(size_bytes);
+        CHECK(record != NULL);
+        memcpy(record, at + RPC_MARK_BYTES, size_bytes);
+        end->byte_count -= RPC_MARK_BYTES + size_bytes;
+        memmove(end->bytes, end->bytes + RPC_MARK_BYTES + size_bytes, end->byte_count);
+        record_received(client, wire->connection, slice_make(record, size_bytes));
+        free(record);
+    }
+}
+
+/* --- connections --- */
+
+static void client_connect(void *context, uint64_t connection)
+{
+    struct client *client = context;
+    client->wires[connection].wire = network_connect(client->population->network, client->number, (uint32_t)connection);
+}
+
+void client_opened(struct client *client, struct wire *wire)
+{
+    struct client_wire *end = &client->wires[wire->connection];
+    CHECK(end->wire == wire);
+    end->open = true;
+    end->byte_count = 0;
+    if (wire->connection == 0)
+        send_setup(client);
+    for (uint32_t slot = 0; slot < CLIENT_SLOTS_MAX; slot++) {
+        if (client->slots[slot] != NULL && slot % client->wire_count == wire->connection)
+            resend_request(client, client->slots[slot]);
+    }
+}
+
+void client_closed(struct client *client, struct wire *wire)
+{
+    struct client_wire *end = &client->wires[wire->connection];
+    struct world *world = world_of(client);
+    if (end->wire != wire)
+        return;
+    end->wire = NULL;
+    end->open = false;
+    end->byte_count = 0;
+    world_after(world, world_delay_us(world, 2000, RECONNECT_LONGEST_US), client_connect, client, wire->connection);
+}
+
+static void client_lose_patience(void *context, uint64_t number)
+{
+    (void)number;
+    struct client *client = context;
+    struct world *world = world_of(client);
+    for (uint32_t slot = 0; slot < CLIENT_SLOTS_MAX; slot++) {
+        const struct request *request = client->slots[slot];
+        const struct client_wire *wire = wire_of_slot(client, slot);
+        if (request != NULL && wire->open && request->sends > 0 && world_now_ms(world) - request->sent_ms > PATIENCE_MS)
+            network_cut(wire->wire);
+    }
+    world_after(world, PATIENCE_TICK_US, client_lose_patience, client, 0);
+}
+
+/* --- beginning and end --- */
+
+void client_init(struct client *client, struct population *population, uint32_t number)
+{
+    struct world *world = population->world;
+    *client = (struct client){.population = population, .number = number};
+    snprintf(client->name, sizeof(client->name), "client %u", number);
+    uint64_t verifier = random_seeded_next(&world->random);
+    memcpy(client->verifier.data, &verifier, sizeof(client->verifier.data));
+    struct nfs_identity identity = {.uid = 0, .gid = 0, .machine = client->name};
+    nfs_session_init(&client->session, &identity, number << 24);
+    arena_init(&client->setup_arena);
+    client->slot_count = 1 + (uint32_t)world_draw(world, CLIENT_SLOTS_MAX);
+    client->wire_count = 1 + (uint32_t)world_draw(world, CLIENT_WIRES_MAX);
+}
+
+void client_start(struct client *client)
+{
+    struct world *world = world_of(client);
+    for (uint32_t i = 0; i < client->wire_count; i++)
+        world_after(world, world_draw(world, 5000), client_connect, client, i);
+    world_after(world, world_draw(world, 5000), client_think, client, 0);
+    world_after(world, PATIENCE_TICK_US, client_lose_patience, client, 0);
+}
+
+void client_fini(struct client *client)
+{
+    for (uint32_t slot = 0; slot < CLIENT_SLOTS_MAX; slot++) {
+        if (client->slots[slot] != NULL)
+            request_free(client, client->slots[slot]);
+    }
+    for (uint32_t i = 0; i < CLIENT_WIRES_MAX; i++)
+        free(client->wires[i].bytes);
+    arena_fini(&client->setup_arena);
+}

@@ -1,0 +1,401 @@
+#include "tests/sim/node_state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "blockstore/block_memory.h"
+#include "server/daemon/recovery.h"
+#include "statestore/machine/export.h"
+#include "statestore/store/kv_memory.h"
+#include "statestore/store/kv_rocksdb.h"
+
+#define DISK_BYTES (UINT64_C(1) << 40)
+#define RESTART_LONGEST_US 400000u
+
+/* --- life --- */
+
+bool node_lives(const struct node *node, uint64_t number)
+{
+    return node->up && !node->dying && node->life == number;
+}
+
+bool node_is_up(const struct node *node)
+{
+    return node->up;
+}
+
+bool node_serves(const struct node *node)
+{
+    return node->up && node->serving;
+}
+
+uint64_t node_life(const struct node *node)
+{
+    return node->life;
+}
+
+void node_wake(struct node_actor *actor)
+{
+    struct node *node = actor->node;
+    if (actor->scheduled)
+        return;
+    actor->scheduled = true;
+    world_after(node->world, world_delay_us(node->world, 60, 15000), actor->run, actor, node->life);
+}
+
+uint64_t node_disk_delay(struct node *node)
+{
+    bool slow = node->world->now_us < node->disk_slow_until_us;
+    return world_delay_us(node->world, node->options.usual_sync_us, 10 * node->options.usual_sync_us) +
+           (slow ? world_draw(node->world, 300000) : 0);
+}
+
+void node_die(struct node *node, enum counter reason)
+{
+    node->dying = true;
+    node->dying_of = reason;
+}
+
+void node_failed(struct node *node, enum status status, const char *what)
+{
+    if (node->dying)
+        return;
+    if (disk_memory_is_off(&node->disk))
+        node_die(node, node->serving ? COUNT_crashes_in_log : COUNT_crashes_in_start);
+    else if (node->kv_fault)
+        node_die(node, COUNT_crashes_in_apply);
+    else
+        world_violation(node->world, "the node stops: %s: %s", what, status_name(status));
+}
+
+/* --- the end --- */
+
+static void restart(void *context, uint64_t number)
+{
+    struct node *node = context;
+    if (!node->up && node->life == number)
+        node_start(node);
+}
+
+/* Tells the shell to do something with directories of ours. */
+__attribute__((format(printf, 1, 0))) static bool shell(const char *format, const char *one, const char *two)
+{
+    char command[1200];
+    snprintf(command, sizeof(command), format, one, two);
+    return system(command) == 0;
+}
+
+static enum status rocksdb_open(struct node *node)
+{
+    struct kv_rocksdb_options options = {.cache_bytes = 1 << 20};
+    return kv_rocksdb_open(node->state_path, &options, &node->store);
+}
+
+/* RocksDB's files as they are when the process is killed; what was only in its memory is not among them. Its threads may
+ * just be replacing files: then the copy is none, and is made again. */
+static void rocksdb_crash(struct node *node)
+{
+    struct kv_store *killed = node->store;
+    char old_path[sizeof(node->state_path)];
+    enum status status = STATUS_IO;
+    memcpy(old_path, node->state_path, sizeof(old_path));
+    snprintf(node->state_path, sizeof(node->state_path), "%s/state%llu", node->options.directory,
+             (unsigned long long)++node->state_copies);
+    for (unsigned tries = 0; tries < 50 && status != STATUS_OK; tries++) {
+        if (tries > 0)
+            usleep(5000);
+        CHECK(shell("rm -rf '%s'%s", node->state_path, ""));
+        if (shell("cp -r '%s' '%s' 2>/dev/null", old_path, node->state_path))
+            status = rocksdb_open(node);
+    }
+    if (status != STATUS_OK)
+        world_violation(node->world, "RocksDB does not open after a crash: %s", status_name(status));
+    kv_store_destroy(killed);
+    CHECK(shell("rm -rf '%s'%s", old_path, ""));
+}
+
+static void process_end(struct node *node)
+{
+    network_serve(node->network, false);
+    node_gateway_drop(node);
+    node_actors_drop(node);
+    if (node->replica != NULL) {
+        struct replica_status status;
+        replica_status(node->replica, &status);
+        node->last_index = status.last_index;
+        replica_destroy(node->replica);
+    }
+    if (node->writer != NULL)
+        log_writer_destroy(node->writer);
+    if (node->steward != NULL)
+        steward_destroy(node->steward);
+    view_fini(&node->steward_view);
+    applier_fini(&node->applier);
+    replica_actions_fini(&node->actions);
+    node->replica = NULL;
+    node->writer = NULL;
+    node->steward = NULL;
+    node->up = node->serving = node->leads = node->dying = false;
+}
+
+void node_crash(struct node *node)
+{
+    struct world *world = node->world;
+    CHECK(node->up);
+    world_trace(world, "the node crashes%s", node->serving ? "" : " before it serves");
+    world_count(world, COUNT_crashes, 1);
+    world_count(world, COUNT_crashes_parked, node_gateway_parked(node) > 0 ? 1 : 0);
+    world_count(world, COUNT_faults, 1);
+    world->faults++;
+    process_end(node);
+    disk_memory_crash(&node->disk);
+    if (node->options.directory != NULL)
+        rocksdb_crash(node);
+    else
+        world_count(world, COUNT_state_fell_back, kv_memory_crash(node->store, &node->seeded));
+    world_count(world, COUNT_blocks_lost, block_memory_crash(node->blocks, &node->seeded));
+    node->kv_fault = node->disk_full = false;
+    node->life++;
+    world_after(world, world_delay_us(world, 20000, RESTART_LONGEST_US), restart, node, node->life);
+}
+
+void node_step_over(struct node *node)
+{
+    if (!node->up || !node->dying)
+        return;
+    world_count(node->world, node->dying_of, 1);
+    node_crash(node);
+}
+
+/* --- the start --- */
+
+static void start_trouble(struct node *node, enum status status, const char *what)
+{
+    if (disk_memory_is_off(&node->disk)) {
+        node_die(node, COUNT_crashes_in_start);
+        return;
+    }
+    world_violation(node->world, "the node does not start: %s: %s", what, status_name(status));
+}
+
+static enum status start_identify(struct node *node)
+{
+    const struct disk *disk = &node->port;
+    enum status status = data_directory_prepare(disk);
+    if (status == STATUS_OK)
+        status = data_directory_load(disk, &node->identity);
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    struct configuration founder = {.count = 1, .members = {{.id = 1, .role = MEMBER_VOTER}}};
+    struct log_options options = {disk, node->random, node->options.segment_bytes};
+    node->identity.node_id = 1;
+    node->random.fill(node->random.context, node->identity.cluster_id, sizeof(node->identity.cluster_id));
+    status = log_create(&options, &founder);
+    return status == STATUS_OK ? data_directory_store(disk, &node->identity) : status;
+}
+
+static void start_actors(struct node *node, struct log_recovered *recovered)
+{
+    struct steward_config steward = {
+        .node = node->identity.node_id,
+        .nonce = node->applier.nonce,
+        .advertise = "node1",
+        .version = "simulated",
+        .exports = &node->export,
+        .export_count = 1,
+    };
+    memcpy(steward.cluster_id, node->identity.cluster_id, sizeof(steward.cluster_id));
+    struct replica_options options = {
+        .id = node->identity.node_id,
+        .seed = random_seeded_next(&node->seeded),
+        .election_ms = REPLICA_ELECTION_MS,
+        .heartbeat_ms = REPLICA_HEARTBEAT_MS,
+        .applied_index = machine_whole_index(&node->applier.machine),
+        .uptime_ms = node->applier.machine.uptime_ms,
+        .feature_level = 1,
+    };
+    node->replica = replica_create(&options, recovered);
+    node->steward = steward_create(&steward, node->random);
+}
+
+/* Log, state and blocks, brought together as server/daemon/node.c does it. */
+static void start_open(struct node *node)
+{
+    char trouble[512] = "";
+    struct log_recovered recovered;
+    struct log_options options = {&node->port, node->random, node->options.segment_bytes};
+    enum status status =
+        log_recover(&options, &node->writer, &recovered, (struct span){(uint8_t *)trouble, sizeof(trouble)});
+    if (status != STATUS_OK) {
+        node->writer = NULL;
+        start_trouble(node, status, trouble);
+        return;
+    }
+    uint64_t last_index = recovered.first_index + recovered.entry_count - 1;
+    world_count(node->world, COUNT_log_tail_lost, last_index < node->last_index ? 1 : 0);
+    atomic_store(&node->published.free_bytes, DISK_BYTES);
+    atomic_store(&node->published.total_bytes, DISK_BYTES);
+    uint64_t nonce = random_seeded_next(&node->seeded) | UINT64_C(1) << 63;
+    applier_init(&node->applier, node->store, node->blocks, &node->published, nonce);
+    node->applier_ready = true;
+    view_init(&node->steward_view, node->store, &node->published);
+    const struct machine *machine = &node->applier.machine;
+    world_count(node->world, COUNT_half_entries, machine->applied_command < machine->applied_count ? 1 : 0);
+    node->command_at_start = machine->command_number;
+    status = recovery_run(&node->applier, node->writer, &recovered, &node->identity, trouble, sizeof(trouble));
+    if (status != STATUS_OK)
+        start_trouble(node, status, trouble);
+    else
+        start_actors(node, &recovered);
+    log_recovered_fini(&recovered);
+}
+
+void node_start(struct node *node)
+{
+    CHECK(!node->up);
+    node->up = true;
+    node->published = (struct published){0};
+    node->steward_view = (struct view){0};
+    node->applier = (struct applier){0};
+    replica_actions_init(&node->actions);
+    node_actors_init(node);
+    node_gateway_init(node);
+    world_trace(node->world, "the node starts, life %llu", (unsigned long long)node->life);
+    enum status status = start_identify(node);
+    if (status != STATUS_OK)
+        start_trouble(node, status, "the data directory");
+    else
+        start_open(node);
+    if (!node->dying)
+        node_raft_begin(node);
+    node_step_over(node);
+}
+
+/* --- making --- */
+
+struct node *node_create(struct world *world, struct oracle *oracle, const struct node_options *options)
+{
+    struct node *node = calloc(1, sizeof(*node));
+    CHECK(node != NULL && options->loop_count <= NODE_LOOPS_MAX);
+    node->world = world;
+    node->oracle = oracle;
+    node->options = *options;
+    node->life = 1;
+    node->random = random_from_seed(&node->seeded, random_seeded_next(&world->random));
+    node->clock = world_clock(world);
+    disk_memory_init(&node->disk, random_seeded_next(&node->seeded));
+    node->port = disk_memory_port(&node->disk);
+    node->blocks = block_memory_create();
+    node->export = (struct config_export){.path = "/data", .squash = EXPORT_SQUASH_NONE};
+    if (options->directory == NULL)
+        node->store = kv_memory_create();
+    else
+        snprintf(node->state_path, sizeof(node->state_path), "%s/state0", options->directory);
+    CHECK(options->directory == NULL || rocksdb_open(node) == STATUS_OK);
+    return node;
+}
+
+void node_set_network(struct node *node, struct network *network)
+{
+    node->network = network;
+}
+
+struct network_ports node_ports(struct node *node)
+{
+    return (struct network_ports){
+        .context = node,
+        .opened = node_gateway_opened,
+        .received = node_gateway_received,
+        .sent = node_gateway_sent,
+        .closed = node_gateway_closed,
+    };
+}
+
+void node_destroy(struct node *node)
+{
+    if (node->up)
+        process_end(node);
+    if (node->store != NULL)
+        kv_store_destroy(node->store);
+    block_store_destroy(node->blocks);
+    disk_memory_fini(&node->disk);
+    free(node);
+}
+
+/* --- faults --- */
+
+void node_crash_in_log(struct node *node, uint64_t operations)
+{
+    node->disk.power_off_at = node->disk.operations + 1 + operations;
+}
+
+void node_crash_in_apply(struct node *node, uint64_t batches)
+{
+    if (!node->up || node->disk_full || node->options.directory != NULL)
+        return;
+    node->kv_fault = true;
+    kv_memory_fail_after(node->store, STATUS_IO, batches);
+}
+
+void node_flush(struct node *node)
+{
+    if (!node->up || !node->serving || node->flushing)
+        return;
+    const struct applier_action *action = applier_flush_now(&node->applier);
+    if (action != NULL)
+        node_flush_begin(node, action);
+}
+
+void node_crash_in_flush(struct node *node)
+{
+    node->crash_at_flush = true;
+    node_flush(node);
+}
+
+static void make_room(void *context, uint64_t number)
+{
+    struct node *node = context;
+    if (!node_lives(node, number))
+        return;
+    kv_memory_fail(node->store, STATUS_OK);
+    block_memory_fail(node->blocks, STATUS_OK);
+    node->disk_full = false;
+}
+
+void node_fill_disk(struct node *node, uint64_t delay_us)
+{
+    if (!node->up || node->options.directory != NULL || node->kv_fault || node->disk_full)
+        return;
+    node->disk_full = true;
+    kv_memory_fail(node->store, STATUS_NO_SPACE);
+    block_memory_fail(node->blocks, STATUS_NO_SPACE);
+    world_count(node->world, COUNT_full_disk, 1);
+    world_after(node->world, delay_us, make_room, node, node->life);
+}
+
+void node_slow_disk(struct node *node, uint64_t delay_us)
+{
+    node->disk_slow_until_us = node->world->now_us + delay_us;
+}
+
+/* --- looking --- */
+
+bool node_is_quiet(const struct node *node)
+{
+    if (!node_serves(node) || node->flushing || node->log_syncing || !list_empty(&node->proposals) ||
+        !list_empty(&node->raft.inbox) || !list_empty(&node->log.inbox) || !list_empty(&node->apply.inbox) ||
+        !list_empty(&node->stewards.inbox))
+        return false;
+    struct replica_status status;
+    replica_status(node->replica, &status);
+    return status.waiting == 0 && status.commit_index == status.last_index &&
+           node->applier.machine.applied_index == status.commit_index;
+}
+
+bool node_compare(struct node *node)
+{
+    return node->up && node->applier_ready &&
+           oracle_compare(node->oracle, &node->applier.machine, kv_store_present(node->store));
+}

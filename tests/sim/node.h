@@ -1,0 +1,58 @@
+/* node.h: one node of the system under test: the real actors of a qnfsd process (gateway loops with the NFS server, raft
+ * core and its guard, log writer, applier, steward), run one step at a time by the world's events. What the threads of
+ * server/daemon do, this does: it carries messages and carries out actions.
+ *
+ * Its disk, state and blocks outlive it; a crash takes from them what was not synced. */
+#ifndef TESTS_SIM_NODE_H
+#define TESTS_SIM_NODE_H
+
+#include "tests/sim/network.h"
+#include "tests/sim/oracle.h"
+
+#define NODE_LOOPS_MAX 2u
+
+struct node_options {
+    uint32_t loop_count;
+    uint64_t segment_bytes;
+    uint64_t usual_sync_us; /* of the disk */
+    const char *directory;  /* for RocksDB; NULL: the state in memory */
+};
+
+struct node;
+
+struct node *node_create(struct world *world, struct oracle *oracle, const struct node_options *options);
+void node_destroy(struct node *node);
+/* What the network tells; it is made after the ports. */
+struct network_ports node_ports(struct node *node);
+void node_set_network(struct node *node, struct network *network);
+
+/* Starts the process; it serves when it is registered. It may crash while starting, and is then started again later. */
+void node_start(struct node *node);
+bool node_is_up(const struct node *node);
+bool node_serves(const struct node *node);
+/* How often it has crashed. */
+uint64_t node_life(const struct node *node);
+
+/* --- faults --- */
+
+/* At once: between two steps. It starts again after a while. */
+void node_crash(struct node *node);
+/* In the middle of a step: after so many more operations on the disk, or batches of the state. */
+void node_crash_in_log(struct node *node, uint64_t operations);
+void node_crash_in_apply(struct node *node, uint64_t batches);
+/* During the flush that it begins with this. */
+void node_crash_in_flush(struct node *node);
+
+void node_flush(struct node *node);
+/* State and blocks find no room until the delay is over. */
+void node_fill_disk(struct node *node, uint64_t delay_us);
+void node_slow_disk(struct node *node, uint64_t delay_us);
+
+/* --- looking --- */
+
+/* Everything that was committed is applied, and nothing is on its way. */
+bool node_is_quiet(const struct node *node);
+/* Compares its state with the oracle's, if both are at one place: true if compared. */
+bool node_compare(struct node *node);
+
+#endif

@@ -1,0 +1,95 @@
+/* population.h: all clients of a seed, and what they know together: the file handles. */
+#ifndef TESTS_SIM_POPULATION_H
+#define TESTS_SIM_POPULATION_H
+
+#include "base/limits.h"
+#include "tests/sim/network.h"
+#include "tests/sim/oracle.h"
+
+#define POPULATION_CLIENTS_MAX 4u
+#define CLIENT_WIRES_MAX 2u
+#define CLIENT_OWNERS 4u
+#define CLIENT_OPENS_MAX 12u
+
+/* A handle that some reply has shown; it belongs to one inode of the model for ever. */
+struct known_handle {
+    size_t size_bytes; /* 0: not known */
+    uint8_t bytes[NFS4_FHANDLE_MAX_BYTES];
+};
+
+/* What a client holds of a file under one of its open owners. */
+struct held_open {
+    bool used;
+    uint16_t inode;
+    uint32_t owner;
+    uint32_t access;
+    struct stateid4 stateid;
+    bool has_locks; /* lock_stateid is valid */
+    struct stateid4 lock_stateid;
+};
+
+enum client_phase { PHASE_EXCHANGE_ID, PHASE_CREATE_SESSION, PHASE_WORK };
+
+/* One connection as the client sees it. */
+struct client_wire {
+    struct wire *wire; /* NULL: not even asked for */
+    bool open;
+    uint8_t *bytes; /* received, not yet a whole record */
+    size_t byte_count;
+    size_t byte_room;
+};
+
+struct population;
+
+struct client {
+    struct population *population;
+    uint32_t number;
+    char name[16];
+    struct verifier4 verifier;
+    enum client_phase phase;
+    struct arena setup_arena; /* EXCHANGE_ID or CREATE_SESSION that waits for its reply */
+    struct nfs_request setup;
+    bool setup_sent;
+    struct nfs_session session;
+    bool reclaiming; /* RECLAIM_COMPLETE is under way, and nothing beside it */
+    bool reclaimed;
+    uint32_t slot_count;
+    uint32_t wire_count;
+    struct client_wire wires[CLIENT_WIRES_MAX];
+    struct request *slots[CLIENT_SLOTS_MAX];
+    uint32_t owner_shared[CLIENT_OWNERS]; /* requests under way that need the owner's opens as they are */
+    bool owner_exclusive[CLIENT_OWNERS];  /* a request under way changes them */
+    struct held_open opens[CLIENT_OPENS_MAX];
+};
+
+struct population {
+    struct world *world;
+    struct oracle *oracle;
+    struct network *network;
+    struct known_handle handles[MODEL_INODES_MAX];
+    uint32_t client_count;
+    struct client clients[POPULATION_CLIENTS_MAX];
+    uint64_t think_us; /* between a reply and the next request */
+    uint64_t operations_wanted;
+    bool resting; /* nothing new is begun */
+    bool looking; /* nothing is changed any more */
+};
+
+struct held_open *client_open_of(struct client *client, uint32_t owner, uint16_t inode);
+
+/* The clients begin to work. The network's client side must be population_ports. */
+void population_start(struct population *population);
+void population_fini(struct population *population);
+struct network_ports population_ports(struct population *population);
+
+/* For the oracle: the outstanding request of a session's slot. */
+struct request *population_find(void *context, const uint8_t session[16], uint32_t slot);
+
+/* Requests that wait for their reply. */
+size_t population_outstanding(const struct population *population);
+/* The oldest version that a reply still to come may speak of. */
+uint64_t population_oldest(const struct population *population);
+/* The longest that a request has been waiting for, and a line that says which. */
+uint64_t population_longest_ms(const struct population *population, char *text, size_t room);
+
+#endif
