@@ -61,15 +61,18 @@ int main(int argument_count, char **arguments)
     arena_init(&arena);
     if (config_read(argument_count, arguments, &arena, &config, trouble, sizeof(trouble)) != STATUS_OK) {
         fprintf(stderr, "qnfsd: %s\n", trouble);
+        arena_fini(&arena);
         return EXIT_BAD_USAGE;
     }
     if (config.help || config.version) {
         fputs(config.help ? config_usage() : "qnfsd " QNFS_VERSION "\n", stdout);
+        arena_fini(&arena);
         return EXIT_SUCCESS;
     }
     const char *unserved = unserved_setting(&config);
     if (unserved != NULL) {
         fprintf(stderr, "qnfsd: %s\n", unserved);
+        arena_fini(&arena);
         return EXIT_BAD_USAGE;
     }
     struct log log = {.level = config.log_level, .json = config.log_json, .descriptor = STDERR_FILENO};
