@@ -5,7 +5,7 @@
 
 int command_client_list(struct ctl *ctl)
 {
-    static const char *const headings[] = {"ID",       "ADDRESS", "STATE",  "LEASE LEFT",
+    static const char *const headings[] = {"ID",       "ADDRESS",  "STATE",  "LEASE LEFT",
                                            "SESSIONS", "STATEIDS", "RANGES", "OWNER"};
     json_t *answer = ctl_ask_list(ctl, "clients");
     if (answer == NULL || ctl->arguments->json)
