@@ -135,6 +135,8 @@ static void check_ranges(struct check *check, struct file_id file, const struct 
         if (!state_get(check->read, ranges[i].other, scratch, &state) || state.kind != STATE_LOCK ||
             !file_id_equal(state.file, file))
             check_report(check, "file %" PRIu64 ": a locked range is of nobody", file.inode.value);
+        if (ranges[i].last - ranges[i].first > share->range_span)
+            check_report(check, "file %" PRIu64 ": a locked range is longer than the span", file.inode.value);
         for (size_t j = i + 1; j < count && j < i + COMPARED_MAX && ranges[j].first <= ranges[i].last; j++) {
             bool own = memcmp(ranges[i].other, ranges[j].other, OTHER_BYTES) == 0;
             if (own || ranges[i].is_write || ranges[j].is_write)
@@ -156,7 +158,8 @@ static void check_file(struct check *check, struct file_id file, struct arena *s
     for (; open_walk_get(&walk, &state); open_walk_next(&walk))
         share_add(&sum, &state);
     open_walk_close(&walk);
-    sum.range_count = written.range_count;
+    sum.range_count = written.range_count; /* those two are for check_ranges */
+    sum.range_span = written.range_span;
     if (memcmp(&sum, &written, sizeof(sum)) != 0)
         check_report(check, "file %" PRIu64 ": the sum of its opens is wrong", file.inode.value);
     if (sum.deny_read_count + sum.deny_write_count > 0) {

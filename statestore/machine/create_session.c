@@ -123,7 +123,7 @@ static void session_create(struct apply *apply, const Qnfs__CreateSession *comma
         session_answer(apply, command, &session);
         bool found = client_usage_get(apply->read, client->id, apply->arena, &usage);
         CHECK(found || apply->read->failed);
-        lease_renew(apply, client->id, &usage);
+        lease_renew(apply, client->id, &usage, lease_end_ms(apply));
     }
     client->sequence = command->sequence;
     client->has_reply = true;

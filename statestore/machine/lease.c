@@ -64,7 +64,7 @@ static void lease_put(struct apply *apply, struct client_id client, const struct
         apply->machine->courtesy_count++;
 }
 
-static uint64_t lease_end_ms(struct apply *apply)
+uint64_t lease_end_ms(struct apply *apply)
 {
     return apply->uptime_ms + 1000ull * settings_lease_seconds(apply->read, apply->arena);
 }
@@ -75,9 +75,8 @@ void lease_start(struct apply *apply, struct client_id client, struct client_usa
     lease_put(apply, client, usage);
 }
 
-void lease_renew(struct apply *apply, struct client_id client, struct client_usage *usage)
+void lease_renew(struct apply *apply, struct client_id client, struct client_usage *usage, uint64_t end_ms)
 {
-    uint64_t end_ms = lease_end_ms(apply);
     if (!usage->courtesy && usage->lease_end_ms == end_ms)
         return;
     lease_drop(apply, client, usage);
@@ -92,7 +91,7 @@ void lease_revive(struct apply *apply, struct client_id client)
     if (apply->machine->courtesy_count == 0)
         return;
     if (client_usage_get(apply->read, client, apply->arena, &usage) && usage.courtesy)
-        lease_renew(apply, client, &usage);
+        lease_renew(apply, client, &usage, lease_end_ms(apply));
 }
 
 bool lease_first_courtesy(struct kv_read *read, struct arena *arena, struct client_id *client)
@@ -154,11 +153,12 @@ static void slot_advance(struct apply *apply, const Qnfs__SlotAdvance *advance, 
 
 void renew_apply(struct apply *apply, const Qnfs__Renew *command)
 {
+    uint64_t end_ms = lease_end_ms(apply);
     for (size_t i = 0; i < command->n_clients; i++) {
         struct client_id client = {command->clients[i]};
         struct client_usage usage;
         if (client_usage_get(apply->read, client, apply->arena, &usage))
-            lease_renew(apply, client, &usage);
+            lease_renew(apply, client, &usage, end_ms);
     }
     for (size_t i = 0; i < command->n_slots; i++)
         slot_advance(apply, command->slots[i], apply_sender(apply));

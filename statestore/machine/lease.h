@@ -8,8 +8,11 @@
 #include "statestore/machine/apply.h"
 #include "statestore/machine/client.h"
 
-/* Gives a client a full period from now; it is no courtesy client any more. Writes *usage. */
-void lease_renew(struct apply *apply, struct client_id client, struct client_usage *usage);
+/* When a lease that begins now ends. */
+uint64_t lease_end_ms(struct apply *apply);
+
+/* Lets the lease end then; the client is no courtesy client any more. Writes *usage. */
+void lease_renew(struct apply *apply, struct client_id client, struct client_usage *usage, uint64_t end_ms);
 
 /* The lease of a new client; *usage is filled and written. */
 void lease_start(struct apply *apply, struct client_id client, struct client_usage *usage);

@@ -40,7 +40,7 @@ static enum nfsstat4 conflict_find(struct kv_read *read, struct file_id file, co
     enum nfsstat4 status = NFS4_OK;
     struct lock_range held;
     struct lock_walk walk;
-    lock_walk_open(read, file, arena, &walk);
+    lock_walk_open_at(read, file, range->first, arena, &walk);
     for (; lock_walk_get(&walk, &held) && held.first <= range->last; lock_walk_next(&walk)) {
         if (!lock_ranges_overlap(&held, range) || (!held.is_write && !range->is_write) ||
             memcmp(held.other, range->other, sizeof(held.other)) == 0)

@@ -18,6 +18,9 @@ struct lock_walk {
     struct kv_cursor cursor;
 };
 void lock_walk_open(struct kv_read *read, struct file_id file, struct arena *arena, struct lock_walk *walk);
+/* The same from the first range on that can reach `first`: databases lock thousands of single records of a file. */
+void lock_walk_open_at(struct kv_read *read, struct file_id file, uint64_t first, struct arena *arena,
+                       struct lock_walk *walk);
 bool lock_walk_get(const struct lock_walk *walk, struct lock_range *range);
 void lock_walk_next(struct lock_walk *walk);
 void lock_walk_close(struct lock_walk *walk);

@@ -42,6 +42,17 @@ void lock_walk_open(struct kv_read *read, struct file_id file, struct arena *are
     kv_cursor_open(read, row_key_done(&prefix), SLICE_EMPTY, arena, &walk->cursor);
 }
 
+void lock_walk_open_at(struct kv_read *read, struct file_id file, uint64_t first, struct arena *arena,
+                       struct lock_walk *walk)
+{
+    struct open_share share;
+    open_share_get(read, file, arena, &share);
+    struct row_key prefix = file_prefix(file, arena);
+    struct row_key start = file_prefix(file, arena);
+    row_key_u64(&start, first < share.range_span ? 0 : first - share.range_span);
+    kv_cursor_open(read, row_key_done(&prefix), row_key_done(&start), arena, &walk->cursor);
+}
+
 bool lock_walk_get(const struct lock_walk *walk, struct lock_range *range)
 {
     if (!walk->cursor.valid)
@@ -116,7 +127,7 @@ struct lock_edit lock_edit_plan(struct kv_read *read, struct file_id file, const
     uint64_t from = range->first == 0 ? 0 : range->first - 1;
     uint64_t to = range->last == UINT64_MAX ? UINT64_MAX : range->last + 1;
     struct lock_walk walk;
-    lock_walk_open(read, file, arena, &walk);
+    lock_walk_open_at(read, file, from, arena, &walk);
     for (; lock_walk_get(&walk, &old) && old.first <= to; lock_walk_next(&walk))
         if (old.last >= from && memcmp(old.other, range->other, OTHER_BYTES) == 0)
             edit_meet(&edit, &old, range, unlock, &merged, arena);
@@ -134,12 +145,15 @@ void lock_edit_execute(struct apply *apply, struct file_id file, const struct lo
         transaction_put(apply->transaction, range_key(file, &edit->added[i], apply->arena),
                         row_encode(range_codec, &edit->added[i], apply->arena));
     int64_t delta = (int64_t)edit->added_count - (int64_t)edit->removed_count;
+    uint64_t span = 0;
+    for (size_t i = 0; i < edit->added_count; i++)
+        if (edit->added[i].last - edit->added[i].first > span)
+            span = edit->added[i].last - edit->added[i].first;
     state->range_count += (uint64_t)delta;
     CHECK(state->range_count <= INT64_MAX);
-    if (delta == 0)
-        return;
-    client_usage_add(apply, state->client, 0, delta);
-    open_share_add_ranges(apply, file, delta);
+    if (delta != 0)
+        client_usage_add(apply, state->client, 0, delta);
+    open_share_add_ranges(apply, file, delta, span);
 }
 
 size_t lock_free(struct apply *apply, struct state *state)
@@ -147,10 +161,15 @@ size_t lock_free(struct apply *apply, struct state *state)
     CHECK(state->kind == STATE_LOCK);
     size_t count = state->range_count;
     if (count > 0) {
-        struct lock_range all = {.first = 0, .last = UINT64_MAX};
-        memcpy(all.other, state->id.other, OTHER_BYTES);
-        struct lock_edit edit = lock_edit_plan(apply->read, state->file, &all, true, apply->arena);
-        CHECK((edit.removed_count == count && edit.added_count == 0) || apply->read->failed);
+        struct lock_edit edit = {0};
+        struct lock_range range;
+        struct lock_walk walk;
+        lock_walk_open(apply->read, state->file, apply->arena, &walk);
+        for (; edit.removed_count < count && lock_walk_get(&walk, &range); lock_walk_next(&walk))
+            if (memcmp(range.other, state->id.other, OTHER_BYTES) == 0)
+                edit_remove(&edit, &range, apply->arena);
+        lock_walk_close(&walk);
+        CHECK(edit.removed_count == count || apply->read->failed);
         lock_edit_execute(apply, state->file, &edit, state);
     }
     state_delete(apply, state);

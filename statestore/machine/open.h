@@ -7,7 +7,7 @@
 
 struct inode;
 
-/* How many opens of a file read, write, deny reading, deny writing; and how many byte ranges are locked. */
+/* How many opens of a file read, write, deny reading, deny writing; and what there is of locked byte ranges. */
 struct open_share {
     uint64_t open_count;
     uint64_t read_count;
@@ -15,6 +15,7 @@ struct open_share {
     uint64_t deny_read_count;
     uint64_t deny_write_count;
     uint64_t range_count;
+    uint64_t range_span; /* no range reaches further behind its first byte than this: where a search must begin */
 };
 
 /* False if nobody has the file open; *share is then zero. Pure over the view. */
@@ -48,7 +49,7 @@ void open_change(struct apply *apply, const struct state *state, uint32_t access
 /* Ends an open whose locks are gone; an orphan's last one frees the file. */
 void open_free(struct apply *apply, const struct state *state);
 
-/* Counts the file's locked ranges up or down. */
-void open_share_add_ranges(struct apply *apply, struct file_id file, int64_t ranges);
+/* Counts the file's locked ranges up or down; `span` is the longest of those that came: last byte - first byte. */
+void open_share_add_ranges(struct apply *apply, struct file_id file, int64_t ranges, uint64_t span);
 
 #endif

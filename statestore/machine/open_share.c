@@ -24,6 +24,7 @@ static void share_codec(struct row *row, void *value)
     row_u64(row, &share->deny_read_count);
     row_u64(row, &share->deny_write_count);
     row_u64(row, &share->range_count);
+    row_u64(row, &share->range_span);
 }
 
 static struct row_key share_prefix(struct file_id file, struct arena *arena)
@@ -163,17 +164,21 @@ void open_free(struct apply *apply, const struct state *state)
         file_release(apply, &inode);
 }
 
-void open_share_add_ranges(struct apply *apply, struct file_id file, int64_t ranges)
+void open_share_add_ranges(struct apply *apply, struct file_id file, int64_t ranges, uint64_t span)
 {
     struct open_share share;
-    if (ranges == 0)
-        return;
     if (!open_share_get(apply->read, file, apply->arena, &share)) {
         CHECK(apply->read->failed);
         return;
     }
     share.range_count += (uint64_t)ranges;
     CHECK(share.range_count <= INT64_MAX);
+    if (share.range_count == 0)
+        share.range_span = 0;
+    else if (span > share.range_span)
+        share.range_span = span;
+    else if (ranges == 0)
+        return;
     share_put(apply, file, &share);
 }
 

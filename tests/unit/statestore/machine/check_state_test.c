@@ -151,6 +151,7 @@ static void test_contradictions(void **state)
         {SCHEMA_STATEID, 13, 25, 99, "is of no file"},
         {SCHEMA_OPEN_BY_FILE, 13, 40, 1, "the sum of its opens is wrong"},
         {SCHEMA_OPEN_BY_FILE, 13, 48, 7, "locked ranges, has"},
+        {SCHEMA_OPEN_BY_FILE, 13, 56, 3, "longer than the span"},
     };
     build(scene);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "base/limits.h"
 #include "base/random.h"
 #include "proto/nfs4/lock.h"
 #include "proto/nfs4/open.h"
@@ -244,6 +245,61 @@ static void test_many_lock_owners_of_an_open(void **state)
     assert_int_equal(usage.range_count, 0);
 }
 
+/* Bounds: ranges of a file, of a client. The rows say that there are as many; a lock that melts into others, and an
+ * unlock that does not split, still work. */
+static void test_bounds(void **state)
+{
+    struct fixture f = fixture_make(state);
+    struct kv_read *read = scene_read(f.scene);
+    lock_ok(&f, WRITE_LT, 10, 10);
+    struct client_usage usage;
+    assert_true(client_usage_get(read, f.client.id, &f.scene->arena, &usage));
+    struct client_usage full = usage;
+    full.range_count = NFS4_LOCKS_PER_CLIENT_MAX;
+    struct transaction transaction;
+    transaction_init(&transaction, read, &f.scene->arena);
+    client_usage_put(&transaction, f.client.id, &full, &f.scene->arena);
+    assert_int_equal(kv_store_write(f.scene->store, &transaction), STATUS_OK);
+    assert_int_equal(scene_lock(f.scene, &f.client, f.file, f.lock, WRITE_LT, 30, 1)->status, NFS4ERR_DELAY);
+    assert_int_equal(scene_unlock(f.scene, &f.client, f.file, f.lock, 15, 1)->status, NFS4ERR_DELAY);
+    lock_ok(&f, WRITE_LT, 20, 5);
+    unlock_ok(&f, 10, 5);
+    transaction_init(&transaction, read, &f.scene->arena);
+    client_usage_put(&transaction, f.client.id, &usage, &f.scene->arena);
+    assert_int_equal(kv_store_write(f.scene->store, &transaction), STATUS_OK);
+    lock_ok(&f, WRITE_LT, 30, 1);
+}
+
+/* Many single records: a lock looks only at those near it, also behind one that is long. */
+static void test_many_records(void **state)
+{
+    struct fixture f = fixture_make(state);
+    for (unsigned i = 0; i < 3000; i++)
+        lock_ok(&f, WRITE_LT, 1000 + 2 * i, 1);
+    struct scene_client other = scene_client(f.scene, "b", 1);
+    struct stateid open = scene_open_ok(f.scene, &other, "o", "f", RW, 0);
+    assert_int_equal(scene_lock_new(f.scene, &other, f.file, open, "m", READ_LT, 1001, 1)->status, NFS4_OK);
+    assert_int_equal(scene_lock_new(f.scene, &other, f.file, open, "m", READ_LT, 6998, 100)->status, NFS4ERR_DENIED);
+    assert_int_equal(scene_lock_new(f.scene, &other, f.file, open, "m", READ_LT, 7000, UINT64_MAX)->status, NFS4_OK);
+    /* That one reaches into all behind it. */
+    Qnfs__Result *denied = scene_lock(f.scene, &f.client, f.file, f.lock, WRITE_LT, UINT64_MAX - 10, 1);
+    assert_int_equal(denied->status, NFS4ERR_DENIED);
+    assert_int_equal(denied->denied->offset, 7000);
+    unlock_ok(&f, 0, UINT64_MAX);
+}
+
+/* A CLOSE frees at most CLIENT_STEP_ROWS; RFC 8881 section 18.2.3 lets the server refuse it while locks are held. */
+static void test_close_with_too_many(void **state)
+{
+    struct fixture f = fixture_make(state);
+    for (unsigned i = 0; i < CLIENT_STEP_ROWS; i++)
+        lock_ok(&f, WRITE_LT, 2 * i, 1);
+    assert_int_equal(scene_close(f.scene, &f.client, f.file, f.open)->status, NFS4ERR_LOCKS_HELD);
+    unlock_ok(&f, 0, 100);
+    assert_int_equal(scene_close(f.scene, &f.client, f.file, f.open)->status, NFS4_OK);
+    assert_false(open_any(scene_read(f.scene), f.file, &f.scene->arena));
+}
+
 /* --- against a model: for each owner and byte: unlocked, read, write --- */
 
 #define OWNERS 4u
@@ -351,6 +407,9 @@ int main(void)
         TEST(test_stateids),
         TEST(test_reclaim),
         TEST(test_many_lock_owners_of_an_open),
+        TEST(test_bounds),
+        TEST(test_many_records),
+        TEST(test_close_with_too_many),
         TEST(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
