@@ -388,6 +388,21 @@ void gateway_sent(struct gateway *gateway, struct connection_id id, size_t size_
     connection_regulate(gateway, connection, actions);
 }
 
+bool gateway_quiet(const struct gateway *gateway, struct connection_id id)
+{
+    const struct connection *connection = connection_find(gateway, id);
+    return connection != NULL && connection->requests == 1 && connection->output_bytes == 0 && !connection->closing &&
+           !record_reader_in_record(&connection->reader);
+}
+
+void gateway_take_over(struct gateway *gateway, struct connection_id id, uint64_t now_ms)
+{
+    struct connection *connection = connection_find(gateway, id);
+    CHECK(connection != NULL && connection->requests == 0);
+    connection->requests = 1;
+    connection->last_call_ms = now_ms;
+}
+
 void gateway_closed(struct gateway *gateway, struct connection_id id)
 {
     struct connection *connection = connection_find(gateway, id);

@@ -80,6 +80,13 @@ void gateway_answered(struct gateway *gateway, struct connection_id id, struct b
 void gateway_sent(struct gateway *gateway, struct connection_id id, size_t size_bytes, uint64_t now_ms,
                   struct gateway_actions *actions);
 
+/* Whether nothing but one call is under way on the connection, no byte of another one has come and none waits to be sent:
+ * then the connection may move to another loop together with that call. */
+bool gateway_quiet(const struct gateway *gateway, struct connection_id id);
+
+/* A call that came along with a connection that moved here is under way; gateway_answered ends it. */
+void gateway_take_over(struct gateway *gateway, struct connection_id id, uint64_t now_ms);
+
 /* The socket is gone (also after GATEWAY_CLOSE and GATEWAY_ABORT were carried out). */
 void gateway_closed(struct gateway *gateway, struct connection_id id);
 

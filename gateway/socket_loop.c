@@ -1,5 +1,6 @@
 #include "gateway/socket_loop.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -151,20 +152,22 @@ static void socket_tune(uv_tcp_t *socket)
     }
 }
 
-static void on_connection(uv_stream_t *listener, int status)
+static struct socket_connection *socket_create(struct socket_loop *loop)
 {
-    struct socket_loop *loop = listener->data;
-    if (status != 0)
-        return;
     struct socket_connection *connection = calloc(1, sizeof(*connection));
     CHECK(connection != NULL);
     connection->loop = loop;
     uv_tcp_init(&loop->uv, &connection->socket);
     connection->socket.data = connection;
+    return connection;
+}
+
+/* A connected socket: serves it, unless nobody wants it. */
+static void socket_open(struct socket_loop *loop, struct socket_connection *connection)
+{
     struct sockaddr_storage storage;
     int size = sizeof(storage);
-    if (uv_accept(listener, (uv_stream_t *)&connection->socket) != 0 ||
-        uv_tcp_getpeername(&connection->socket, (struct sockaddr *)&storage, &size) != 0) {
+    if (uv_tcp_getpeername(&connection->socket, (struct sockaddr *)&storage, &size) != 0) {
         socket_shut(connection);
         return;
     }
@@ -176,6 +179,42 @@ static void on_connection(uv_stream_t *listener, int status)
     }
     socket_remember(loop, connection);
     uv_read_start((uv_stream_t *)&connection->socket, on_allocate, on_read);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct socket_loop *loop = listener->data;
+    if (status != 0)
+        return;
+    struct socket_connection *connection = socket_create(loop);
+    if (uv_accept(listener, (uv_stream_t *)&connection->socket) != 0)
+        socket_shut(connection);
+    else
+        socket_open(loop, connection);
+}
+
+int socket_loop_detach(struct socket_loop *loop, struct connection_id id)
+{
+    struct socket_connection *connection = socket_find(loop, id);
+    int descriptor;
+    if (connection == NULL || connection->closing || uv_fileno((uv_handle_t *)&connection->socket, &descriptor) != 0)
+        return -1;
+    /* The copy keeps the connection open when the handle closes its own descriptor. */
+    int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+    socket_shut(connection);
+    return copy;
+}
+
+struct connection_id socket_loop_adopt(struct socket_loop *loop, int descriptor)
+{
+    struct socket_connection *connection = socket_create(loop);
+    if (loop->stopping || uv_tcp_open(&connection->socket, descriptor) != 0) {
+        close(descriptor);
+        socket_shut(connection);
+        return (struct connection_id){0};
+    }
+    socket_open(loop, connection);
+    return connection->id;
 }
 
 static void on_async(uv_async_t *async)

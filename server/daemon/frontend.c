@@ -130,12 +130,28 @@ static void frontend_serve(struct frontend *frontend, struct connection_id conne
     frontend_carry_nfs4(frontend, moment);
 }
 
+/* A call from another loop. */
+static void frontend_take_call(struct frontend *frontend, struct frontend_call *call, const struct nfs4_moment *moment)
+{
+    frontend_serve(frontend, call->connection, &call->call, call->record, moment);
+    buffer_put(call->record);
+    free(call);
+}
+
 /* The loop that serves a session: its id's MAC bytes are as good as random. */
 static uint32_t session_loop(struct session_id session, uint32_t loop_count)
 {
     uint32_t mixed;
     memcpy(&mixed, session.bytes + 12, sizeof(mixed));
     return mixed % loop_count;
+}
+
+static void frontend_closed(struct frontend *frontend, struct connection_id connection)
+{
+    gateway_closed(frontend->gateway, connection);
+    nfs4_connection_closed(frontend->nfs4, connection);
+    if (frontend->config.loop_count > 1)
+        frontend_act(frontend, FRONTEND_DO_PASS_GONE, connection);
 }
 
 static void frontend_dispatch(struct frontend *frontend, struct connection_id connection,
@@ -157,7 +173,11 @@ static void frontend_dispatch(struct frontend *frontend, struct connection_id co
     memcpy(passed->address, call->address.data, call->address.size_bytes);
     passed->call.address.data = passed->address;
     passed->record = record;
-    struct frontend_action *action = frontend_act(frontend, FRONTEND_DO_PASS_CALL, connection);
+    bool moves = connection_is_ours(frontend, connection) && gateway_quiet(frontend->gateway, connection);
+    if (moves)
+        frontend_closed(frontend, connection);
+    struct frontend_action *action =
+        frontend_act(frontend, moves ? FRONTEND_DO_MOVE : FRONTEND_DO_PASS_CALL, connection);
     action->call = passed;
     action->loop = loop;
 }
@@ -177,14 +197,6 @@ static void frontend_carry_gateway(struct frontend *frontend, struct gateway_act
         case GATEWAY_ABORT: frontend_act(frontend, FRONTEND_DO_ABORT, action->connection); break;
         }
     }
-}
-
-static void frontend_closed(struct frontend *frontend, struct connection_id connection)
-{
-    gateway_closed(frontend->gateway, connection);
-    nfs4_connection_closed(frontend->nfs4, connection);
-    if (frontend->config.loop_count > 1)
-        frontend_act(frontend, FRONTEND_DO_PASS_GONE, connection);
 }
 
 /* Stops or resumes all reading when the parked compounds are at their bound. Released at
@@ -253,11 +265,12 @@ struct frontend_action *frontend_step(struct frontend *frontend, struct frontend
         nfs4_blocks_read(frontend->nfs4, message->place, message->ok, moment, &frontend->outbox);
         frontend_carry_nfs4(frontend, moment);
         break;
-    case FRONTEND_CALL:
-        frontend_serve(frontend, message->call->connection, &message->call->call, message->call->record, moment);
-        buffer_put(message->call->record);
-        free(message->call);
+    case FRONTEND_ADOPTED:
+        message->call->connection = message->connection;
+        gateway_take_over(frontend->gateway, message->connection, moment->now_ms);
+        frontend_take_call(frontend, message->call, moment);
         break;
+    case FRONTEND_CALL: frontend_take_call(frontend, message->call, moment); break;
     case FRONTEND_REPLY: frontend_answer(frontend, message->connection, message->buffer, moment); break;
     case FRONTEND_ABORT: frontend_abort(frontend, message->connection, moment); break;
     case FRONTEND_GONE: nfs4_connection_closed(frontend->nfs4, message->connection); break;

@@ -1,7 +1,7 @@
 /* frontend.h: the actor of one gateway loop: its connections (gateway/) and the NFS server behind them (server/nfs4).
  *
- * A session is served by one loop, chosen by its id; a call that arrives on another loop's connection travels there
- * and its reply back. Pure: the shell (gateway_thread.c) and the simulator drive the same steps. */
+ * A session is served by one loop, chosen by its id. A connection moves to that loop with the first call that finds it
+ * quiet; until then such calls travel there and their replies back. Pure: the shell (gateway_thread.c) and the simulator drive the same steps. */
 #ifndef SERVER_DAEMON_FRONTEND_H
 #define SERVER_DAEMON_FRONTEND_H
 
@@ -28,6 +28,7 @@ enum frontend_message_kind {
     FRONTEND_RESULT,      /* `bytes`: a packed Qnfs__Result for `place` */
     FRONTEND_BLOCKS_READ, /* the reads of `place` are done; `ok` */
     FRONTEND_CALL,        /* `call` came from another loop; it is consumed */
+    FRONTEND_ADOPTED,     /* `connection` moved here and brought `call`, which is consumed */
     FRONTEND_REPLY,       /* `buffer` (an owner goes along, may be NULL) answers a call passed on for `connection` */
     FRONTEND_ABORT,       /* the loop that serves its session wants `connection` gone */
     FRONTEND_GONE,        /* a connection of another loop was closed */
@@ -57,6 +58,7 @@ enum frontend_action_kind {
     FRONTEND_DO_PROPOSE,     /* `proposal` to the replica */
     FRONTEND_DO_READ_BLOCKS, /* `reads` for `place`; they live until FRONTEND_BLOCKS_READ */
     FRONTEND_DO_PASS_CALL,   /* `call` to loop `loop` */
+    FRONTEND_DO_MOVE,        /* `connection`, already forgotten here, goes to loop `loop` together with `call` */
     FRONTEND_DO_PASS_REPLY,  /* FRONTEND_REPLY with `buffer` for `connection` to loop `loop` */
     FRONTEND_DO_PASS_ABORT,  /* FRONTEND_ABORT for `connection` to loop `loop` */
     FRONTEND_DO_PASS_GONE,   /* FRONTEND_GONE for `connection` to all other loops */

@@ -1,6 +1,7 @@
 #include "server/daemon/gateway_thread.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/limits.h"
@@ -64,6 +65,26 @@ static void thread_pass_to_all(struct gateway_thread *thread, const struct front
     }
 }
 
+/* A connection that is gone meanwhile: nobody waits for the answer to its call. */
+static void thread_drop_call(struct frontend_call *call)
+{
+    buffer_put(call->record);
+    free(call);
+}
+
+static void thread_move(struct gateway_thread *thread, const struct frontend_action *action)
+{
+    int descriptor = socket_loop_detach(thread->sockets, action->connection);
+    if (descriptor < 0) {
+        thread_drop_call(action->call);
+        return;
+    }
+    struct gateway_post *post = gateway_post_create(GATEWAY_POST_ADOPT);
+    post->call = action->call;
+    post->descriptor = descriptor;
+    thread->config.ports.post(thread->config.ports.context, action->loop, post);
+}
+
 static void thread_carry(struct gateway_thread *thread, const struct frontend_action *action)
 {
     const struct gateway_ports *ports = &thread->config.ports;
@@ -89,6 +110,7 @@ static void thread_carry(struct gateway_thread *thread, const struct frontend_ac
                                action->read_count);
             break;
         case FRONTEND_DO_PASS_CALL: thread_pass(thread, action, GATEWAY_POST_CALL, action->loop); break;
+        case FRONTEND_DO_MOVE: thread_move(thread, action); break;
         case FRONTEND_DO_PASS_REPLY: thread_pass(thread, action, GATEWAY_POST_REPLY, action->loop); break;
         case FRONTEND_DO_PASS_ABORT: thread_pass(thread, action, GATEWAY_POST_ABORT, action->loop); break;
         case FRONTEND_DO_PASS_GONE: thread_pass_to_all(thread, action); break;
@@ -176,6 +198,14 @@ static void thread_take_post(struct gateway_thread *thread, struct gateway_post 
     case GATEWAY_POST_CALL:
         message.kind = FRONTEND_CALL;
         thread_step(thread, &message);
+        break;
+    case GATEWAY_POST_ADOPT:
+        message.kind = FRONTEND_ADOPTED;
+        message.connection = socket_loop_adopt(thread->sockets, post->descriptor);
+        if (message.connection.value != 0)
+            thread_step(thread, &message);
+        else
+            thread_drop_call(post->call);
         break;
     case GATEWAY_POST_REPLY:
         message.kind = FRONTEND_REPLY;
@@ -299,10 +329,10 @@ void gateway_thread_destroy(struct gateway_thread *thread)
         struct gateway_post *post = container_of(link, struct gateway_post, link);
         list_remove(link);
         buffer_put(post->buffer);
-        if (post->call != NULL) {
-            buffer_put(post->call->record);
-            free(post->call);
-        }
+        if (post->call != NULL)
+            thread_drop_call(post->call);
+        if (post->kind == GATEWAY_POST_ADOPT)
+            close(post->descriptor);
         free(post);
     }
     inbox_fini(&thread->inbox);

@@ -15,6 +15,7 @@ enum gateway_post_kind {
     GATEWAY_POST_RESULT,  /* `buffer`: a packed result for `place` */
     GATEWAY_POST_BLOCKS,  /* block reads of `place` are done; `ok` */
     GATEWAY_POST_CALL,    /* `call` */
+    GATEWAY_POST_ADOPT,   /* the socket `descriptor` and the `call` that it brings along */
     GATEWAY_POST_REPLY,   /* `buffer` (may be NULL) for `connection` */
     GATEWAY_POST_ABORT,   /* `connection` */
     GATEWAY_POST_GONE,    /* `connection` of another loop */
@@ -31,6 +32,7 @@ struct gateway_post {
     bool ok;
     struct buffer *buffer;
     struct frontend_call *call;
+    int descriptor;
     struct machine_effect effect;
 };
 
