@@ -49,6 +49,7 @@
     X(orphans, "open files without a name", true)                                                                      \
     X(exclusive, "files made by exclusive create", true)                                                               \
     X(verify_failed, "compounds ended by VERIFY", true)                                                                \
+    X(moved_connections, "connections moved to another loop", true)                                                    \
     X(passed_calls, "calls passed to another loop", true)                                                              \
     X(digests, "states compared byte by byte", true)
 

@@ -119,14 +119,14 @@ static void rocksdb_crash(struct node *node)
 static void process_end(struct node *node)
 {
     network_serve(node->network, false);
-    node_gateway_drop(node);
-    node_actors_drop(node);
     if (node->replica != NULL) {
         struct replica_status status;
         replica_status(node->replica, &status);
         node->last_index = status.last_index;
         replica_destroy(node->replica);
     }
+    node_actors_drop(node); /* before those whose proposals they hold */
+    node_gateway_drop(node);
     if (node->writer != NULL)
         log_writer_destroy(node->writer);
     if (node->steward != NULL)

@@ -78,6 +78,12 @@ static void carry(struct node *node, uint32_t loop, const struct frontend_action
             world_count(node->world, COUNT_passed_calls, 1);
             pass(node, action, GATEWAY_POST_CALL, action->loop);
             break;
+        case FRONTEND_DO_MOVE:
+            world_count(node->world, COUNT_moved_connections, 1);
+            if ((wire = wire_of(node, action->connection)) != NULL)
+                network_pause(wire, true);
+            pass(node, action, GATEWAY_POST_ADOPT, action->loop);
+            break;
         case FRONTEND_DO_PASS_REPLY: pass(node, action, GATEWAY_POST_REPLY, action->loop); break;
         case FRONTEND_DO_PASS_ABORT: pass(node, action, GATEWAY_POST_ABORT, action->loop); break;
         case FRONTEND_DO_PASS_GONE:
@@ -101,6 +107,28 @@ static void step(struct node *node, uint32_t loop, struct frontend_message *mess
     carry(node, loop, actions);
 }
 
+static struct slice address_of(const struct wire *wire)
+{
+    static const uint8_t addresses[4][4] = {{10, 0, 0, 1}, {10, 0, 0, 2}, {10, 0, 0, 3}, {10, 0, 0, 4}};
+    return slice_make(addresses[wire->client % 4], 4);
+}
+
+/* Makes the loop the connection's; false if it ended on its way. */
+static bool adopt(struct node *node, uint32_t loop, const struct gateway_post *post, struct connection_id *connection)
+{
+    struct wire *wire = wire_of(node, post->connection);
+    if (wire == NULL)
+        return false;
+    struct frontend_message opened = {.kind = FRONTEND_OPENED, .address = address_of(wire)};
+    step(node, loop, &opened);
+    CHECK(opened.connection.value != 0);
+    wire->node_loop = loop;
+    wire->node_mark = opened.connection.value;
+    network_pause(wire, false);
+    *connection = opened.connection;
+    return true;
+}
+
 static void take_post(struct node *node, uint32_t loop, struct gateway_post *post)
 {
     struct frontend_message message = {
@@ -114,6 +142,15 @@ static void take_post(struct node *node, uint32_t loop, struct gateway_post *pos
         break;
     case GATEWAY_POST_BLOCKS: message.kind = FRONTEND_BLOCKS_READ; break;
     case GATEWAY_POST_CALL: message.kind = FRONTEND_CALL; break;
+    case GATEWAY_POST_ADOPT:
+        message.kind = FRONTEND_ADOPTED;
+        if (!adopt(node, loop, post, &message.connection)) {
+            buffer_put(post->call->record);
+            free(post->call);
+            free(post);
+            return;
+        }
+        break;
     case GATEWAY_POST_REPLY:
         message.kind = FRONTEND_REPLY;
         message.buffer = post->buffer;
@@ -193,9 +230,8 @@ static void pool_run(void *context, uint64_t number)
 void node_gateway_opened(void *context, struct wire *wire)
 {
     struct node *node = context;
-    static const uint8_t addresses[4][4] = {{10, 0, 0, 1}, {10, 0, 0, 2}, {10, 0, 0, 3}, {10, 0, 0, 4}};
     uint32_t loop = (uint32_t)world_draw(node->world, node->options.loop_count);
-    struct frontend_message message = {.kind = FRONTEND_OPENED, .address = slice_make(addresses[wire->client % 4], 4)};
+    struct frontend_message message = {.kind = FRONTEND_OPENED, .address = address_of(wire)};
     wire->node_loop = loop;
     step(node, loop, &message);
     CHECK(message.connection.value != 0);
