@@ -100,6 +100,9 @@
 #define NFS4_MESSAGE_MAX_BYTES ((1u << 20) + 8192u)
 /* ca_maxresponsesize_cached that is granted at most. */
 #define NFS4_CACHED_RESPONSE_MAX_BYTES 65536u
+/* Replies that one loop keeps for retries; at it no further one is kept: a change is answered from its slot's row, a pure
+ * read is run again. */
+#define NFS4_REPLIES_KEPT_MAX_BYTES (256u << 20)
 /* The encoded results before the last change of a compound (progress prefix in a slot row) without sa_cachethis. */
 #define NFS4_PREFIX_MAX_BYTES 16384u
 /* Largest file; a write or size beyond it: NFS4ERR_FBIG. */
@@ -188,6 +191,8 @@
 /* Entries and bytes of one batch in a segment: more make a second batch, before the same sync. */
 #define LOG_BATCH_ENTRIES_MAX 1024u
 #define LOG_BATCH_BYTES (4u << 20)
+/* Small batches write zeros this far ahead, so that the next ones need no new blocks when they are synced. */
+#define LOG_FILL_BYTES (256u << 10)
 /* Largest log entry: one command and its content, each at its bound. */
 #define ENTRY_MAX_BYTES (2u * COMMAND_MAX_BYTES + 64u)
 /* Members of a cluster, voters and standbys; more are refused. */

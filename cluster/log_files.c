@@ -4,8 +4,6 @@
 #include "base/hash.h"
 #include "base/heap.h"
 
-static const uint8_t padding[SEGMENT_SECTOR_BYTES];
-
 void log_files_init(struct log_files *files, const struct log_options *options, uint64_t first_index)
 {
     CHECK(options->segment_bytes >= 2 * SEGMENT_SECTOR_BYTES && first_index > 0);
@@ -13,6 +11,7 @@ void log_files_init(struct log_files *files, const struct log_options *options, 
     files->head = (uint8_t *)heap_alloc(BATCH_HEAD_MAX_BYTES);
     files->items = (struct batch_item *)heap_alloc(LOG_BATCH_ENTRIES_MAX * sizeof(struct batch_item));
     files->pieces = (struct slice *)heap_alloc((LOG_BATCH_ENTRIES_MAX + 2) * sizeof(struct slice));
+    files->zeros = (uint8_t *)heap_alloc(LOG_FILL_BYTES);
 }
 
 static void file_close(struct log_files *files, struct disk_file **file)
@@ -31,6 +30,7 @@ void log_files_fini(struct log_files *files)
     heap_free(files->head);
     heap_free(files->items);
     heap_free(files->pieces);
+    heap_free(files->zeros);
 }
 
 const struct log_place *log_files_find(const struct log_files *files, uint64_t index)
@@ -97,6 +97,7 @@ enum status log_files_make_spare(struct log_files *files)
         return STATUS_OK;
     enum status status = spare_reserve(files, files->options.segment_bytes);
     files->spare = status == STATUS_OK;
+    files->spare_filled = false;
     return status;
 }
 
@@ -149,6 +150,7 @@ static enum status segment_begin(struct log_files *files, uint64_t batch_bytes)
         files->spare = false; /* if it cannot be enlarged it is gone */
         status = spare_reserve(files, size_bytes);
         files->spare = status == STATUS_OK;
+        files->spare_filled = false;
     }
     if (status != STATUS_OK)
         return status;
@@ -173,6 +175,7 @@ static enum status segment_begin(struct log_files *files, uint64_t batch_bytes)
     files->file = file;
     files->salt = header.salt;
     files->size_bytes = size_bytes;
+    files->filled = files->spare_filled ? size_bytes : 0;
     files->offset = files->synced = SEGMENT_SECTOR_BYTES;
     files->roll_needed = false;
     log_files_add_segment(files, header.number, first_index);
@@ -211,6 +214,21 @@ static void batch_gather(struct log_files *files, const struct replica_entry *en
     }
 }
 
+/* Zeros behind the batch: to the end of its sector, and at times further. On a journalling file system a sync is two to
+ * four times as expensive where blocks are written for the first time, so small batches find them written already;
+ * large ones would only write everything twice. */
+static size_t batch_zeros(const struct log_files *files, uint64_t batch_bytes, size_t used_bytes)
+{
+    size_t padding_bytes = (size_t)(batch_bytes - used_bytes);
+    uint64_t end = files->offset + batch_bytes;
+    if (batch_bytes > LOG_FILL_BYTES / 4 || end <= files->filled)
+        return padding_bytes;
+    uint64_t fill_bytes = LOG_FILL_BYTES - SEGMENT_SECTOR_BYTES;
+    if (fill_bytes > files->size_bytes - end)
+        fill_bytes = files->size_bytes - end;
+    return padding_bytes + (size_t)fill_bytes;
+}
+
 static void batch_place(struct log_files *files, const struct batch_header *header)
 {
     uint64_t offset = header->offset + batch_head_bytes(header->count);
@@ -242,12 +260,16 @@ enum status log_files_write(struct log_files *files, const struct replica_entry 
     header.synced = files->synced;
     size_t head_bytes = batch_head_encode(&header, files->items, files->head);
     files->pieces[0] = slice_make(files->head, head_bytes);
-    files->pieces[1 + count] = slice_make(padding, batch_bytes - head_bytes - header.body_bytes);
+    size_t zero_bytes = batch_zeros(files, batch_bytes, head_bytes + header.body_bytes);
+    files->pieces[1 + count] = slice_make(files->zeros, zero_bytes);
     enum status status =
         disk->operations->file_write(disk->context, files->file, files->offset, files->pieces, count + 2);
     if (status != STATUS_OK)
         return status;
     batch_place(files, &header);
+    uint64_t written = files->offset + head_bytes + header.body_bytes + zero_bytes;
+    if (written > files->filled)
+        files->filled = written;
     files->offset += batch_bytes;
     return STATUS_OK;
 }
@@ -301,7 +323,7 @@ static enum status segment_drop(struct log_files *files, uint64_t number)
     if (size_bytes < files->options.segment_bytes)
         return disk->operations->file_remove(disk->context, path);
     status = disk->operations->file_rename(disk->context, path, LOG_SPARE_PATH);
-    files->spare = status == STATUS_OK;
+    files->spare = files->spare_filled = status == STATUS_OK;
     return status == STATUS_NO_SPACE ? disk->operations->file_remove(disk->context, path) : status;
 }
 

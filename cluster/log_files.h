@@ -42,8 +42,10 @@ struct log_files {
     uint64_t size_bytes;    /* what is reserved for it */
     uint64_t offset;        /* where the newest segment ends */
     uint64_t synced;        /* below it all is safe */
+    uint64_t filled;        /* below it the file's blocks were written once: syncing there is cheaper */
     bool roll_needed;       /* the next batch begins a new segment */
     bool spare;             /* log/spare is there, reserved */
+    bool spare_filled;      /* and its blocks were written once */
 
     struct disk_file *read_file; /* of segment read_number; NULL: none */
     uint64_t read_number;
@@ -51,6 +53,7 @@ struct log_files {
     uint8_t *head; /* room for the head, items and pieces of one batch; heap */
     struct batch_item *items;
     struct slice *pieces;
+    uint8_t *zeros; /* LOG_FILL_BYTES */
 };
 
 /* No segments, no entries: first_index is that of the first entry to come. */
