@@ -117,7 +117,7 @@ Qnfs__Result *scene_apply_at(struct scene *scene, Qnfs__Command *command, uint32
                                         .wall_ns = scene->wall_ns};
     struct transaction transaction;
     transaction_init(&transaction, scene_read(scene), arena);
-    machine_apply(&scene->machine, &transaction, &position, unpacked, SLICE_EMPTY, arena, &scene->answer);
+    machine_apply(&scene->machine, &transaction, &position, unpacked, scene->content, arena, &scene->answer);
     assert_int_equal(kv_store_write(scene->store, &transaction), STATUS_OK);
 
     Qnfs__Result *result;

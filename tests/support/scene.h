@@ -26,12 +26,14 @@ struct scene {
     struct machine machine;
     struct arena arena; /* of everything until scene_fini */
     uint64_t index;
+    uint64_t term;
     uint64_t uptime_ms;
     int64_t wall_ns;
     uint64_t node;
     struct incarnation_id incarnation; /* put on tickets */
     uint32_t uid;                      /* of credentials */
     struct file_id root;               /* of /data */
+    struct slice content;              /* rides beside the next commands */
     struct machine_answer answer;      /* of the last command */
 };
 
