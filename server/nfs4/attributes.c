@@ -59,10 +59,17 @@ static void show_server(struct compound *compound, struct nfs4_attributes *value
 static uint64_t mounted_on(struct compound *compound, const struct subject *subject)
 {
     struct pseudo_node node;
-    bool is_mount = !subject->is_pseudo && subject->id.inode.value == INODE_ROOT.value;
-    if (is_mount && subject_mount_point(compound, &subject->export, &node))
-        return node.inode.value;
-    return subject->id.inode.value;
+    uint64_t fileid = subject->id.inode.value;
+    if (subject->is_pseudo || fileid != INODE_ROOT.value)
+        return fileid;
+    uint64_t *remembered = view_cache_mounted_on(&compound->server->cache, &subject->export);
+    if (remembered != NULL && *remembered != 0)
+        return *remembered;
+    if (subject_mount_point(compound, &subject->export, &node))
+        fileid = node.inode.value;
+    if (remembered != NULL)
+        *remembered = fileid;
+    return fileid;
 }
 
 void attributes_show(struct compound *compound, const struct subject *subject, struct attributes_shown *shown)

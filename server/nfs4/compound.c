@@ -195,15 +195,17 @@ void compound_send(struct compound *compound)
     compound_end(compound);
 }
 
-/* What a retry is answered with: kept for changes and whoever asked for it. A long reply to a change is made again from
- * the slot's row. */
+/* What a retry is answered with: kept for changes and whoever asked for it. A long reply, or one more than there is room
+ * for, is made again. */
 static void compound_keep(struct compound *compound)
 {
     struct slot_entry *slot = session_slot(compound->session, compound->slot);
     slot->has_change = compound->changed;
     struct slice body = slice_from(xdr_encoded(&compound->reply), compound->body_start);
     bool wanted = compound->cache_this || compound->changed;
-    if (wanted && body.size_bytes <= NFS4_CACHED_RESPONSE_MAX_BYTES)
+    bool fits = body.size_bytes <= NFS4_CACHED_RESPONSE_MAX_BYTES &&
+                compound->server->sessions.cached_bytes + body.size_bytes <= NFS4_REPLIES_KEPT_MAX_BYTES;
+    if (wanted && fits)
         session_slot_keep(&compound->server->sessions, slot, body);
 }
 

@@ -1,6 +1,7 @@
 /* READDIR (RFC 8881 section 18.23). Cookies are those of the dirent rows, which are never reused or reordered, so there is
  * nothing for the cookie verifier to tell and it is zero. In the pseudo file system a cookie is a place in the sorted
  * list of names. */
+#include "base/check.h"
 #include "base/limits.h"
 #include "server/nfs4/attributes.h"
 #include "server/nfs4/handlers.h"
@@ -87,7 +88,9 @@ static bool list_directory(struct listing *listing, uint64_t after)
     dirent_walk_open(compound_view(compound), directory->id.volume, directory->id.inode, after,
                      compound_arena(compound), &walk);
     while (listing->status == NFS4_OK && (more = dirent_walk_get(&walk, &dirent))) {
-        if (subject_child(compound, directory, dirent.inode, file) == NFS4_OK)
+        if (bitmap4_empty(&listing->requested))
+            listing_add(listing, dirent.name, dirent.cookie);
+        else if (subject_child(compound, directory, dirent.inode, file) == NFS4_OK)
             listing_add_file(listing, dirent.name, dirent.cookie, file);
         if (listing->full)
             break;
@@ -155,6 +158,27 @@ static size_t readdir_room(struct compound *compound, const struct subject *dire
     return room & ~(size_t)3;
 }
 
+/* Number, status and cookie verifier. */
+static void readdir_head(struct compound *compound)
+{
+    static struct verifier4 const zero;
+    uint32_t number = OP_READDIR;
+    uint32_t status = NFS4_OK;
+    struct verifier4 verifier = zero;
+    bool fits = xdr_uint32(&compound->reply, &number) && xdr_uint32(&compound->reply, &status) &&
+                xdr_opaque_fixed(&compound->reply, verifier.data, sizeof(verifier.data));
+    CHECK(fits);
+}
+
+/* The entries lie in the reply already: their bytes are taken into it, and the list is ended. */
+static void readdir_tail(struct compound *compound, const struct listing *listing, bool eof)
+{
+    bool follows = false;
+    bool fits = xdr_reserve(&compound->reply, xdr_position(&listing->output)) != NULL &&
+                xdr_bool(&compound->reply, &follows) && xdr_bool(&compound->reply, &eof);
+    CHECK(fits);
+}
+
 enum step readdir_step(struct compound *compound)
 {
     const struct READDIR4args *args = &compound->args.opreaddir;
@@ -163,24 +187,25 @@ enum step readdir_step(struct compound *compound)
     if (status != NFS4_OK)
         return compound_answer(compound, status);
     size_t room = readdir_room(compound, directory);
+    size_t start = xdr_position(&compound->reply);
+    compound_room(compound, compound->operation->reply_bytes + room);
+    readdir_head(compound);
     struct listing listing = {
         .compound = compound,
         .directory = directory,
         .requested = args->attr_request,
         .shown = arena_alloc(compound_arena(compound), sizeof(*listing.shown)),
-        .output = xdr_encoder((struct span){arena_alloc(compound_arena(compound), room), room}),
+        .output = xdr_encoder((struct span){compound->reply.next, room}),
     };
     bool eof = directory->is_pseudo ? list_pseudo(&listing, args->cookie) : list_directory(&listing, args->cookie);
-    if (listing.status != NFS4_OK)
-        return compound_answer(compound, listing.status);
-    if (listing.count == 0 && !eof)
-        return compound_answer(compound, NFS4ERR_TOOSMALL);
-    struct READDIR4resok *resok = &compound->result.opreaddir.resok4;
-    if (listing.count > 0)
-        resok->reply.encoded = xdr_encoded(&listing.output);
-    resok->reply.eof = eof;
-    /* Even an empty listing has to fit. */
-    if (args->maxcount < READDIR4_FRAME_BYTES)
-        return compound_answer(compound, NFS4ERR_TOOSMALL);
-    return compound_answer(compound, NFS4_OK);
+    status = listing.status;
+    /* Even an empty listing has to fit; one that does not end has to have an entry. */
+    if (status == NFS4_OK && (args->maxcount < READDIR4_FRAME_BYTES || (listing.count == 0 && !eof)))
+        status = NFS4ERR_TOOSMALL;
+    if (status != NFS4_OK) {
+        xdr_rewind(&compound->reply, start);
+        return compound_answer(compound, status);
+    }
+    readdir_tail(compound, &listing, eof);
+    return STEP_ENCODED;
 }

@@ -18,6 +18,7 @@ struct view_cache {
     bool lease_known;
     bool export_known[VIEW_CACHE_EXPORTS];
     struct export exports[VIEW_CACHE_EXPORTS]; /* at their volume's number modulo the size */
+    uint64_t mounted_on[VIEW_CACHE_EXPORTS];   /* the pseudo directory's inode; 0: not looked up yet */
 };
 
 struct nfs4_server {
@@ -27,13 +28,13 @@ struct nfs4_server {
     uint32_t idle_count;
     struct list waiting_barrier; /* compounds whose view is not new enough; their `link` */
     struct session_table sessions;
-    struct list requests;      /* tasks whose node request is under way, in the order of their numbers */
-    uint64_t request_count;    /* node requests since the start */
-    struct list renewals;      /* sessions whose client's lease is to be renewed (lease.c) */
-    struct list revivals;      /* sessions whose requests wait for that */
-    bool renew_proposed;       /* a Renew is under way */
-    uint64_t renew_next_ms;    /* the next one not before, unless somebody waits for it */
-    uint64_t lease_ms;         /* the lease period, if cache.lease_known */
+    struct list requests;   /* tasks whose node request is under way, in the order of their numbers */
+    uint64_t request_count; /* node requests since the start */
+    struct list renewals;   /* sessions whose client's lease is to be renewed (lease.c) */
+    struct list revivals;   /* sessions whose requests wait for that */
+    bool renew_proposed;    /* a Renew is under way */
+    uint64_t renew_next_ms; /* the next one not before, unless somebody waits for it */
+    uint64_t lease_ms;      /* the lease period, if cache.lease_known */
     struct view_cache cache;
     struct nfs4_counters counters;
 };
@@ -44,6 +45,10 @@ void view_cache_enter(struct view_cache *cache, const struct nfs4_moment *moment
 /* The export of a volume: export_get() of the present view. */
 bool view_cache_export(struct view_cache *cache, const struct nfs4_moment *moment, struct volume_id volume,
                        struct export *export);
+
+/* Where the cache remembers the inode of the pseudo directory on which the export is mounted (0: not yet); NULL if another
+ * export has taken its place. */
+uint64_t *view_cache_mounted_on(struct view_cache *cache, const struct export *export);
 
 /* Appends an action to the outbox. */
 struct nfs4_action *outbox_add(struct nfs4_outbox *outbox, enum nfs4_action_kind kind, struct connection_id connection);

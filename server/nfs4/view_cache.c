@@ -23,5 +23,13 @@ bool view_cache_export(struct view_cache *cache, const struct nfs4_moment *momen
         return false;
     cache->exports[place] = *export;
     cache->export_known[place] = true;
+    cache->mounted_on[place] = 0;
     return true;
+}
+
+uint64_t *view_cache_mounted_on(struct view_cache *cache, const struct export *export)
+{
+    size_t place = export->volume.value % VIEW_CACHE_EXPORTS;
+    bool is_here = cache->export_known[place] && cache->exports[place].volume.value == export->volume.value;
+    return is_here ? &cache->mounted_on[place] : NULL;
 }
