@@ -28,7 +28,6 @@ struct run {
     struct world world;
     struct rpc_socket left_open;
     struct tally *tallies; /* one a kind, and one for sessions */
-    uint32_t kills;
     uint32_t false_retries;
     uint32_t losses[LOSS_COUNT];
 };
@@ -45,16 +44,6 @@ static const char *text_make(struct arena *arena, const char *format, ...)
     return text;
 }
 
-/* Lets the server die and come back, at random. False when the command fails. */
-static bool maybe_kill(struct run *run)
-{
-    if (run->options->kill_command == NULL || world_random(&run->world, 100) >= run->options->kill_percent)
-        return true;
-    test_sleep_us(world_random(&run->world, 3000));
-    run->kills++;
-    return system(run->options->kill_command) == 0;
-}
-
 /* Sends the request and loses the reply; with LOSS_READ *reply gets it if it came. NULL, or what went wrong. */
 static const char *send_and_lose(struct run *run, struct rpc_peer *peer, const struct nfs_request *request,
                                  struct slice *reply)
@@ -67,7 +56,7 @@ static const char *send_and_lose(struct run *run, struct rpc_peer *peer, const s
     (void)rpc_socket_send(&peer->socket, bytes, REPLY_TIMEOUT_MS);
     if (loss == LOSS_CLOSE)
         rpc_socket_close(&peer->socket);
-    if (!maybe_kill(run))
+    if (!world_maybe_kill(&run->world))
         return "the kill command failed";
     if (loss == LOSS_CLOSE_LATER)
         test_sleep_us(world_random(&run->world, 4000));
@@ -256,9 +245,25 @@ static const char *session_run(struct run *run, uint32_t number)
     return wrong;
 }
 
+/* Numbers of the two kinds that are not in the table. */
+static uint32_t kind_session(void)
+{
+    return world_kind_count;
+}
+static uint32_t kind_burst(void)
+{
+    return world_kind_count + 1;
+}
+static const char *kind_name(uint32_t kind)
+{
+    if (kind == kind_burst())
+        return "burst";
+    return kind == kind_session() ? "create_session" : world_kinds[kind].name;
+}
+
 static void tally_add(struct run *run, uint32_t kind, const char *wrong, uint32_t number)
 {
-    const char *name = kind < world_kind_count ? world_kinds[kind].name : "create_session";
+    const char *name = kind_name(kind);
     run->tallies[kind].done++;
     run->tallies[kind].wrong += wrong != NULL;
     if (wrong != NULL)
@@ -267,12 +272,12 @@ static void tally_add(struct run *run, uint32_t kind, const char *wrong, uint32_
         printf("    operation %u, %s\n", number, name);
 }
 
-/* A kind that has something to do now; world_kind_count stands for a session. */
+/* A kind that has something to do now. */
 static uint32_t kind_choose(struct run *run)
 {
     for (;;) {
-        uint32_t kind = world_random(&run->world, world_kind_count + 1);
-        if (kind == world_kind_count || world_kinds[kind].choose(&run->world))
+        uint32_t kind = world_random(&run->world, world_kind_count + 2);
+        if (kind >= world_kind_count || world_kinds[kind].choose(&run->world))
             return kind;
     }
 }
@@ -280,8 +285,8 @@ static uint32_t kind_choose(struct run *run)
 static bool report(const struct run *run)
 {
     bool good = true;
-    for (uint32_t kind = 0; kind <= world_kind_count; kind++) {
-        const char *name = kind < world_kind_count ? world_kinds[kind].name : "create_session";
+    for (uint32_t kind = 0; kind <= kind_burst(); kind++) {
+        const char *name = kind_name(kind);
         const struct tally *tally = &run->tallies[kind];
         good = good && tally->wrong == 0;
         if (tally->wrong > 0)
@@ -292,7 +297,7 @@ static bool report(const struct run *run)
     }
     printf("    %u kills, %u false retries; replies lost: %u by closing, %u by closing later, %u read and dropped, %u "
            "left open\n",
-           run->kills, run->false_retries, run->losses[LOSS_CLOSE], run->losses[LOSS_CLOSE_LATER],
+           run->world.kills, run->false_retries, run->losses[LOSS_CLOSE], run->losses[LOSS_CLOSE_LATER],
            run->losses[LOSS_READ], run->losses[LOSS_LEAVE_OPEN]);
     return good;
 }
@@ -302,11 +307,13 @@ bool exactly_once_run(const struct exactly_once_options *options)
     struct run *run = calloc(1, sizeof(*run));
     CHECK(run != NULL);
     run->options = options;
-    run->tallies = calloc(world_kind_count + 1, sizeof(*run->tallies));
+    run->tallies = calloc(world_kind_count + 2, sizeof(*run->tallies));
     CHECK(run->tallies != NULL);
     rpc_socket_init(&run->left_open);
 
     const char *wrong = world_begin(&run->world, &options->address, options->export_path, options->seed);
+    run->world.kill_command = options->kill_command;
+    run->world.kill_percent = options->kill_percent;
     bool good = wrong == NULL;
     if (!good)
         printf("FAILED exactly_once/setup: %s (seed %llu)\n", wrong, (unsigned long long)options->seed);
@@ -314,7 +321,10 @@ bool exactly_once_run(const struct exactly_once_options *options)
     for (uint32_t i = 0; good && i < options->operations; i++) {
         arena_reset(&run->world.scratch);
         uint32_t kind = kind_choose(run);
-        wrong = kind == world_kind_count ? session_run(run, i) : operation_run(run, &world_kinds[kind]);
+        if (kind == kind_burst())
+            wrong = world_burst(&run->world);
+        else
+            wrong = kind == kind_session() ? session_run(run, i) : operation_run(run, &world_kinds[kind]);
         tally_add(run, kind, wrong, i);
         good = wrong == NULL;
         fflush(stdout);

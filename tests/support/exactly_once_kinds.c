@@ -1,18 +1,6 @@
-#include <stdio.h>
-
-#include "base/check.h"
 #include "tests/support/exactly_once_world.h"
 
 /* --- parts --- */
-
-static struct world_entry *entry_unused(struct world *world)
-{
-    for (uint32_t i = 0; i < WORLD_ENTRIES_MAX; i++) {
-        if (world->entries[i].name[0] == '\0')
-            return &world->entries[i];
-    }
-    return NULL;
-}
 
 /* An entry at random that `wanted` likes. */
 static struct world_entry *entry_pick(struct world *world, bool (*wanted)(const struct world_entry *entry))
@@ -52,21 +40,16 @@ static struct slice entry_handle(const struct world_entry *entry)
     return slice_make(entry->handle, entry->handle_bytes);
 }
 
-static void name_make(struct world *world)
-{
-    snprintf(world->new_name, sizeof(world->new_name), "n%u", world->next_name++);
-}
-
 static bool choose_new(struct world *world)
 {
-    world->subject = entry_unused(world);
-    name_make(world);
+    world->subject = world_entry_unused(world);
+    world_name_make(world, world->new_name);
     return world->subject != NULL;
 }
 static bool choose_any(struct world *world)
 {
     world->subject = entry_pick(world, is_closed);
-    name_make(world);
+    world_name_make(world, world->new_name);
     return world->subject != NULL;
 }
 static bool choose_open(struct world *world)
@@ -89,16 +72,8 @@ static bool choose_link(struct world *world)
 {
     /* Only of closed files: the model keeps an open with one name. */
     world->subject = entry_pick(world, is_closed_file);
-    name_make(world);
-    return world->subject != NULL && entry_unused(world) != NULL;
-}
-
-static void entry_set(struct world_entry *entry, const char *name, enum nfs_ftype4 type, struct slice handle)
-{
-    *entry = (struct world_entry){.type = type, .handle_bytes = handle.size_bytes};
-    CHECK(handle.size_bytes <= sizeof(entry->handle) && strlen(name) < sizeof(entry->name));
-    memcpy(entry->name, name, strlen(name) + 1);
-    memcpy(entry->handle, handle.data, handle.size_bytes);
+    world_name_make(world, world->new_name);
+    return world->subject != NULL && world_entry_unused(world) != NULL;
 }
 
 static const char *change_info_check(const struct change_info4 *info, uint64_t before, uint64_t after)
@@ -153,7 +128,7 @@ static const char *accept_open(struct world *world, struct nfs_reply *reply, uin
     union nfs4_result handle;
     if (!nfs_reply_find(reply, OP_OPEN, &opened) || !nfs_reply_find(reply, OP_GETFH, &handle))
         return "OPEN or GETFH is missing";
-    entry_set(world->subject, world->new_name, NF4REG, handle.opgetfh.resok4.object);
+    world_entry_set(world->subject, world->new_name, NF4REG, handle.opgetfh.resok4.object);
     world->subject->open = true;
     world->subject->open_stateid = opened.opopen.resok4.stateid;
     if (opened.opopen.resok4.stateid.seqid != 1)
@@ -182,7 +157,7 @@ static const char *accept_create(struct world *world, struct nfs_reply *reply, e
     union nfs4_result handle;
     if (!nfs_reply_find(reply, OP_CREATE, &created) || !nfs_reply_find(reply, OP_GETFH, &handle))
         return "CREATE or GETFH is missing";
-    entry_set(world->subject, world->new_name, type, handle.opgetfh.resok4.object);
+    world_entry_set(world->subject, world->new_name, type, handle.opgetfh.resok4.object);
     return change_info_check(&created.opcreate.resok4.cinfo, before, after);
 }
 static const char *accept_directory(struct world *world, struct nfs_reply *reply, uint64_t before, uint64_t after)
@@ -240,7 +215,7 @@ static const char *accept_link(struct world *world, struct nfs_reply *reply, uin
     union nfs4_result result;
     if (!nfs_reply_find(reply, OP_LINK, &result))
         return "LINK is missing";
-    entry_set(entry_unused(world), world->new_name, NF4REG, entry_handle(world->subject));
+    world_entry_set(world_entry_unused(world), world->new_name, NF4REG, entry_handle(world->subject));
     return change_info_check(&result.oplink.resok4.cinfo, before, after);
 }
 
@@ -483,7 +458,7 @@ static const char *accept_make_and_rename(struct world *world, struct nfs_reply 
     if (!nfs_reply_find(reply, OP_CREATE, &created) || !nfs_reply_find(reply, OP_GETFH, &handle) ||
         !nfs_reply_find(reply, OP_RENAME, &renamed))
         return "CREATE, GETFH or RENAME is missing";
-    entry_set(world->subject, world->new_name, NF4DIR, handle.opgetfh.resok4.object);
+    world_entry_set(world->subject, world->new_name, NF4DIR, handle.opgetfh.resok4.object);
     const char *wrong =
         change_info_check(&created.opcreate.resok4.cinfo, before, renamed.oprename.resok4.source_cinfo.before);
     return wrong != NULL

@@ -1,6 +1,7 @@
 #include "tests/support/exactly_once_world.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -8,6 +9,37 @@
 uint32_t world_random(struct world *world, uint32_t count)
 {
     return (uint32_t)(random_seeded_next(&world->random) % count);
+}
+
+bool world_maybe_kill(struct world *world)
+{
+    if (world->kill_command == NULL || world_random(world, 100) >= world->kill_percent)
+        return true;
+    test_sleep_us(world_random(world, 3000));
+    world->kills++;
+    return system(world->kill_command) == 0;
+}
+
+struct world_entry *world_entry_unused(struct world *world)
+{
+    for (uint32_t i = 0; i < WORLD_ENTRIES_MAX; i++) {
+        if (world->entries[i].name[0] == '\0')
+            return &world->entries[i];
+    }
+    return NULL;
+}
+
+void world_entry_set(struct world_entry *entry, const char *name, enum nfs_ftype4 type, struct slice handle)
+{
+    *entry = (struct world_entry){.type = type, .handle_bytes = handle.size_bytes};
+    CHECK(handle.size_bytes <= sizeof(entry->handle) && strlen(name) < sizeof(entry->name));
+    memcpy(entry->name, name, strlen(name) + 1);
+    memcpy(entry->handle, handle.data, handle.size_bytes);
+}
+
+void world_name_make(struct world *world, char name[WORLD_NAME_BYTES])
+{
+    snprintf(name, WORLD_NAME_BYTES, "n%u", world->next_name++);
 }
 
 static struct bitmap4 snapshot_mask(void)

@@ -38,6 +38,11 @@ struct world {
     bool locked;
     uint64_t lock_offset;
 
+    /* Kills of the server between request and reply. */
+    const char *kill_command; /* NULL: none */
+    uint32_t kill_percent;
+    uint32_t kills;
+
     /* What the present operation is about; set by `build`, used by `accept`. */
     struct world_entry *subject;
     char new_name[WORLD_NAME_BYTES];
@@ -76,6 +81,20 @@ void world_end(struct world *world);
 
 /* A number below `count`. */
 uint32_t world_random(struct world *world, uint32_t count);
+
+/* An entry that is not used, NULL if all are; and what becomes of it when it was made. */
+struct world_entry *world_entry_unused(struct world *world);
+void world_entry_set(struct world_entry *entry, const char *name, enum nfs_ftype4 type, struct slice handle);
+
+/* A name that was never used. */
+void world_name_make(struct world *world, char name[WORLD_NAME_BYTES]);
+
+/* Lets the server die and come back, at random and a moment later. False when the command fails. */
+bool world_maybe_kill(struct world *world);
+
+/* Many requests at once, on slots of their own, so that their commands come into one log entry; all of them are lost and
+ * sent again, all together. Their change infos must be links of one chain. NULL, or what is wrong. */
+const char *world_burst(struct world *world);
 
 /* The observer's view; false when the server does not answer. */
 bool world_look(struct world *world, struct arena *arena, struct world_snapshot *snapshot);
