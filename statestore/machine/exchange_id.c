@@ -151,12 +151,10 @@ void exchange_id_apply(struct apply *apply, const Qnfs__ExchangeId *command)
 void destroy_clientid_apply(struct apply *apply, const Qnfs__DestroyClientid *command)
 {
     struct client client;
-    struct client_usage usage;
     if (!client_get(apply->read, (struct client_id){command->client}, apply->arena, &client)) {
         apply_answer(apply, NFS4ERR_STALE_CLIENTID);
         return;
     }
-    client_usage_get(apply->read, client.id, apply->arena, &usage);
     /* RFC 8881 section 18.50.3: "If there are sessions (both idle and non-idle), opens, locks, delegations, layouts,
      * and/or wants ... associated with the unexpired lease of the client ID, the server MUST return
      * NFS4ERR_CLIENTID_BUSY." */

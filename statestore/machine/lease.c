@@ -100,11 +100,21 @@ bool lease_first_courtesy(struct kv_read *read, struct arena *arena, struct clie
     return lease_first(read, LEASE_COURTESY, arena, &end_ms, client);
 }
 
+/* Renewals that an earlier leader's nodes knew of may never have reached the log. */
+static bool lease_judgeable(struct kv_read *read, const struct machine *machine, uint64_t uptime_ms,
+                            struct arena *arena)
+{
+    return uptime_ms >= machine->led_since_ms + 1000ull * settings_lease_seconds(read, arena);
+}
+
 bool lease_due(struct kv_read *read, uint64_t uptime_ms, struct arena *arena)
 {
     uint64_t end_ms;
     struct client_id client;
-    return lease_first(read, LEASE_ACTIVE, arena, &end_ms, &client) && end_ms <= uptime_ms;
+    struct machine machine;
+    machine_load(&machine, read, arena);
+    return lease_judgeable(read, &machine, uptime_ms, arena) &&
+           lease_first(read, LEASE_ACTIVE, arena, &end_ms, &client) && end_ms <= uptime_ms;
 }
 
 void lease_mark_gone(struct apply *apply, struct client_id client)
@@ -191,7 +201,8 @@ void expire_apply(struct apply *apply, const Qnfs__Expire *command)
     struct client_id client;
     unsigned ended = 0;
     bool due = false;
-    while (!apply->read->failed) {
+    bool judgeable = lease_judgeable(apply->read, apply->machine, apply->uptime_ms, apply->arena);
+    while (judgeable && !apply->read->failed) {
         due = lease_first(apply->read, LEASE_ACTIVE, apply->arena, &end_ms, &client) && end_ms <= apply->uptime_ms;
         if (!due || ended == LEASE_EXPIRE_STEP)
             break;

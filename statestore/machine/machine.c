@@ -29,6 +29,8 @@ static void applied_codec(struct row *row, void *value)
     row_u64(row, &machine->chain.high);
     row_u64(row, &machine->client_count);
     row_u64(row, &machine->courtesy_count);
+    row_u64(row, &machine->led_term);
+    row_u64(row, &machine->led_since_ms);
 }
 
 static void applied_put(struct machine *machine, struct transaction *transaction, struct arena *arena)
@@ -93,6 +95,10 @@ void machine_apply(struct machine *machine, struct transaction *transaction, con
     machine->command_number++;
     if (position->uptime_ms > machine->uptime_ms)
         machine->uptime_ms = position->uptime_ms;
+    if (position->term != machine->led_term) {
+        machine->led_term = position->term;
+        machine->led_since_ms = machine->uptime_ms;
+    }
 
     struct apply apply = {.machine = machine,
                           .transaction = transaction,

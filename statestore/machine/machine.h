@@ -71,6 +71,8 @@ struct machine {
     struct hash128 chain;                   /* over all replicated changes so far */
     uint64_t client_count;                  /* client records, confirmed or not */
     uint64_t courtesy_count;                /* of them, those whose lease has run out */
+    uint64_t led_term;                      /* of the last command */
+    uint64_t led_since_ms;                  /* uptime at that term's first command: no lease ends in its first period */
     struct incarnation_id incarnation_open; /* one that is known to be open: saves a read a command; 0: none */
 };
 

@@ -21,7 +21,8 @@ struct kv_read *scene_read(struct scene *scene)
 
 void scene_init_empty(struct scene *scene)
 {
-    *scene = (struct scene){.store = kv_memory_create(), .uptime_ms = SCENE_START_MS, .wall_ns = 1000000000, .node = 1};
+    *scene = (struct scene){
+        .store = kv_memory_create(), .term = 1, .uptime_ms = SCENE_START_MS, .wall_ns = 1000000000, .node = 1};
     arena_init(&scene->arena);
     machine_load(&scene->machine, scene_read(scene), &scene->arena);
 }
@@ -109,7 +110,7 @@ Qnfs__Result *scene_apply_at(struct scene *scene, Qnfs__Command *command, uint32
     assert_int_equal(log_command_unpack(log_command_pack(command, arena), arena, &unpacked), STATUS_OK);
 
     struct machine_position position = {.index = scene->index,
-                                        .term = 1,
+                                        .term = scene->term,
                                         .command = place,
                                         .command_count = count,
                                         .feature_level = 1,

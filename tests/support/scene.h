@@ -26,7 +26,7 @@ struct scene {
     struct machine machine;
     struct arena arena; /* of everything until scene_fini */
     uint64_t index;
-    uint64_t term;
+    uint64_t term; /* of the next commands: a higher one is another leader's */
     uint64_t uptime_ms;
     int64_t wall_ns;
     uint64_t node;

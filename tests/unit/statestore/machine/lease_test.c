@@ -10,6 +10,7 @@
 #include "proto/nfs4/lock.h"
 #include "proto/nfs4/open.h"
 #include "statestore/machine/inode.h"
+#include "statestore/machine/lease.h"
 #include "statestore/machine/lock.h"
 #include "statestore/machine/purge.h"
 #include "tests/support/scene.h"
@@ -62,6 +63,26 @@ static void test_renewal(void **state)
     renew(scene, client.id);
     assert_false(usage_of(scene, client.id).courtesy);
     assert_int_equal(scene->machine.courtesy_count, 0);
+}
+
+/* The nodes of an earlier leader may have known of renewals that are in no log: a full period for everyone. */
+static void test_new_leader(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_client client = scene_client(scene, "a", 1);
+    scene_wait(scene, 59);
+    assert_false(lease_due(scene_read(scene), scene->uptime_ms + 999, &scene->arena));
+    assert_true(lease_due(scene_read(scene), scene->uptime_ms + 1000, &scene->arena));
+    scene->term++;
+    scene_expire(scene);
+    scene_wait(scene, 59);
+    assert_false(lease_due(scene_read(scene), scene->uptime_ms, &scene->arena));
+    scene_expire(scene);
+    assert_false(usage_of(scene, client.id).courtesy);
+    scene_wait(scene, 1);
+    assert_true(lease_due(scene_read(scene), scene->uptime_ms, &scene->arena));
+    scene_expire(scene);
+    assert_true(usage_of(scene, client.id).courtesy);
 }
 
 static void test_lease_setting(void **state)
@@ -267,6 +288,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_renewal),
+        TEST(test_new_leader),
         TEST(test_lease_setting),
         TEST(test_uptime_never_goes_back),
         TEST(test_slot_command_revives),

@@ -88,12 +88,14 @@ static void test_applied_row(void **state)
     scene.machine.chain = (struct hash128){0x0102030405060708, 0x1112131415161718};
     scene.machine.client_count = 3;
     scene.machine.courtesy_count = 1;
+    scene.machine.led_term = 1;
+    scene.machine.led_since_ms = 900;
     transaction_init(&transaction, scene_read(&scene), &scene.arena);
     machine_pass(&scene.machine, &transaction, 7, 2, &scene.arena);
     assert_int_equal(kv_store_write(scene.store, &transaction), STATUS_OK);
     expect(&scene, "01 6170706c696564",
            "01 0000000000000007 0000000000000002 00000000 00000000 0000000000001234 00000000000003e8"
-           "0102030405060708 1112131415161718 0000000000000003 0000000000000001");
+           "0102030405060708 1112131415161718 0000000000000003 0000000000000001 0000000000000001 0000000000000384");
     scene_fini(&scene);
 }
 
