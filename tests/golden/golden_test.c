@@ -70,7 +70,7 @@ static void every_scenario_comes_out_as_written(void **state)
         scenario_init(scenario);
         const char *result = scenario_run(scenario, text);
         if (result == NULL) {
-            print_error("%s: %s\n%s", golden->paths[i], scenario->problem, scenario->text);
+            fprintf(stderr, "%s: %s\n%s", golden->paths[i], scenario->problem, scenario->text);
             wrong = true;
         } else if (strcmp(result, text) != 0) {
             show_difference(golden->paths[i], result, text);
