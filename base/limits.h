@@ -160,6 +160,10 @@
 /* Released snapshots whose read options are kept for the next taker: more than gateway loops. */
 #define STORE_IDLE_VIEWS_MAX 64u
 
+/* References (names to inodes, extents to blocks) that a check of the whole state sorts at a time, 64 MiB; more are
+ * counted in several walks. */
+#define CHECK_PAIRS_MAX ((size_t)4 << 20)
+
 /* Results of one stream of a node's own requests that are kept above its low-water mark; more: NFS4ERR_DELAY. */
 #define NODE_REQUESTS_MAX 16384u
 /* Results that one command forgets. */

@@ -11,7 +11,8 @@ struct check {
     char *text;          /* the caller's; always ends in NUL if room > 0 */
     size_t room;
     size_t used;
-    size_t count; /* finds, also those that did not fit into the text */
+    size_t count;     /* finds, also those that did not fit into the text */
+    size_t pairs_max; /* references that are counted at a time; 0: CHECK_PAIRS_MAX */
 };
 
 /* Counts a find and adds its line while there is room. */

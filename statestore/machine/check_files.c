@@ -1,6 +1,7 @@
-/* The invariants of the files half, looked through in three passes: names (each directory by itself), inodes against
- * the names that were seen, extents against inodes and blocks. What has to be counted over the whole state is collected
- * as pairs and sorted; everything else is compared row by row in a scratch arena. */
+/* The invariants of the files half, looked through in passes: names (each directory by itself), inodes and their extents
+ * side by side, inodes against the names that they have, blocks against the extents that refer to them. What has to be
+ * counted over the whole state is counted in parts (check_pairs.h); everything else is compared row by row in a scratch
+ * arena. So the memory is bounded, however large the state. */
 #include <inttypes.h>
 
 #include "base/check.h"
@@ -8,90 +9,16 @@
 #include "statestore/machine/apply.h"
 #include "statestore/machine/block.h"
 #include "statestore/machine/check.h"
+#include "statestore/machine/check_pairs.h"
 #include "statestore/machine/dirent.h"
 #include "statestore/machine/extent.h"
 #include "statestore/machine/purge.h"
 #include "statestore/machine/row.h"
 #include "statestore/store/schema.h"
 
-/* One reference to an inode (by a name) or to a block (volume 0, by an extent). */
-struct check_pair {
-    uint32_t volume;
-    uint64_t id;
-};
-
-struct check_pairs {
-    struct check_pair *pairs;
-    size_t count;
-    size_t room;
-};
-
-static bool check_pair_less(const struct check_pair *a, const struct check_pair *b)
+static size_t check_pairs_max(const struct check *check)
 {
-    return a->volume != b->volume ? a->volume < b->volume : a->id < b->id;
-}
-
-static void check_pairs_init(struct check *check, uint8_t prefix, struct check_pairs *pairs)
-{
-    struct row_key key = row_key(check->arena, prefix, 0);
-    struct kv_cursor cursor;
-    *pairs = (struct check_pairs){0};
-    kv_cursor_open(check->read, row_key_done(&key), SLICE_EMPTY, check->arena, &cursor);
-    for (; cursor.valid; kv_cursor_next(&cursor))
-        pairs->room++;
-    kv_cursor_close(&cursor);
-    pairs->pairs = arena_alloc_array(check->arena, pairs->room, sizeof(*pairs->pairs));
-}
-
-static void check_pairs_add(struct check_pairs *pairs, uint32_t volume, uint64_t id)
-{
-    CHECK(pairs->count < pairs->room);
-    pairs->pairs[pairs->count++] = (struct check_pair){volume, id};
-}
-
-/* Lets the pair at `at` sink to its place in the heap of `count` pairs. */
-static void check_pairs_sink(struct check_pair *pairs, size_t at, size_t count)
-{
-    for (size_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
-        if (child + 1 < count && check_pair_less(&pairs[child], &pairs[child + 1]))
-            child++;
-        if (!check_pair_less(&pairs[at], &pairs[child]))
-            return;
-        struct check_pair swapped = pairs[at];
-        pairs[at] = pairs[child];
-        pairs[child] = swapped;
-        at = child;
-    }
-}
-
-static void check_pairs_sort(struct check_pairs *pairs)
-{
-    for (size_t at = pairs->count / 2; at-- > 0;)
-        check_pairs_sink(pairs->pairs, at, pairs->count);
-    for (size_t count = pairs->count; count > 1; count--) {
-        struct check_pair swapped = pairs->pairs[0];
-        pairs->pairs[0] = pairs->pairs[count - 1];
-        pairs->pairs[count - 1] = swapped;
-        check_pairs_sink(pairs->pairs, 0, count - 1);
-    }
-}
-
-/* How often the pair occurs; sorted. */
-static uint64_t check_pairs_count(const struct check_pairs *pairs, uint32_t volume, uint64_t id)
-{
-    const struct check_pair wanted = {volume, id};
-    size_t low = 0;
-    for (size_t high = pairs->count; low < high;) {
-        size_t middle = low + (high - low) / 2;
-        if (check_pair_less(&pairs->pairs[middle], &wanted))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    uint64_t count = 0;
-    while (low + count < pairs->count && !check_pair_less(&wanted, &pairs->pairs[low + count]))
-        count++;
-    return count;
+    return check->pairs_max == 0 ? CHECK_PAIRS_MAX : check->pairs_max;
 }
 
 /* Walks all rows with a prefix byte. */
@@ -104,9 +31,8 @@ static void check_open(struct check *check, uint8_t prefix, struct kv_cursor *cu
 #define FILE_FORMAT "volume %" PRIu32 " inode %" PRIu64
 #define FILE_VALUES(id) (id).volume.value, (id).inode.value
 
-/* Each row by cookie has its row by name and its inode; counters of the directory. */
-static void check_directory(struct check *check, const struct inode *directory, struct check_pairs *names,
-                            struct arena *scratch)
+/* Each row by cookie has its row by name and its inode; counters of the directory. Returns how many entries. */
+static uint64_t check_directory(struct check *check, const struct inode *directory, struct arena *scratch)
 {
     const struct file_id id = directory->id;
     struct dirent_walk walk;
@@ -115,12 +41,13 @@ static void check_directory(struct check *check, const struct inode *directory, 
     struct inode inode;
     uint64_t entries = 0;
     uint32_t directories = 0;
-    dirent_walk_open(check->read, id.volume, id.inode, 0, check->arena, &walk);
+    struct arena walk_arena; /* there may be millions of directories */
+    arena_init(&walk_arena);
+    dirent_walk_open(check->read, id.volume, id.inode, 0, &walk_arena, &walk);
     for (; dirent_walk_get(&walk, &entry); dirent_walk_next(&walk)) {
         arena_reset(scratch);
         entries++;
         directories += entry.type == NF4DIR;
-        check_pairs_add(names, id.volume.value, entry.inode.value);
         if (entry.cookie < DIRENT_COOKIE_FIRST || entry.cookie >= directory->cookie_next)
             check_report(check, FILE_FORMAT ": cookie %" PRIu64 " out of range", FILE_VALUES(id), entry.cookie);
         if (!dirent_get(check->read, id.volume, id.inode, entry.name, scratch, &by_name) ||
@@ -137,36 +64,49 @@ static void check_directory(struct check *check, const struct inode *directory, 
                          entry.inode.value);
     }
     dirent_walk_close(&walk);
+    arena_fini(&walk_arena);
     if (entries != directory->entry_count)
         check_report(check, FILE_FORMAT ": %" PRIu64 " entries, counted %" PRIu64, FILE_VALUES(id), entries,
                      directory->entry_count);
     if (directory->link_count != 2 + directories)
         check_report(check, FILE_FORMAT ": %" PRIu32 " links with %" PRIu32 " subdirectories", FILE_VALUES(id),
                      directory->link_count, directories);
+    return entries;
 }
 
-/* Fills `names` with every entry of every directory. */
-static void check_names(struct check *check, struct check_pairs *names, struct arena *scratch)
+static uint64_t check_rows(struct check *check, uint8_t prefix)
 {
-    struct check_pairs by_name;
+    uint64_t count = 0;
+    struct kv_cursor cursor;
+    check_open(check, prefix, &cursor);
+    for (; cursor.valid; kv_cursor_next(&cursor))
+        count++;
+    kv_cursor_close(&cursor);
+    return count;
+}
+
+/* Every entry of every directory. Returns how many names there are. */
+static uint64_t check_names(struct check *check, struct arena *scratch)
+{
     struct kv_cursor cursor;
     struct inode inode;
-    check_pairs_init(check, SCHEMA_COOKIE, names);
-    check_pairs_init(check, SCHEMA_DIRENT, &by_name);
+    uint64_t cookies = check_rows(check, SCHEMA_COOKIE);
+    uint64_t names = check_rows(check, SCHEMA_DIRENT);
+    uint64_t seen = 0;
     check_open(check, SCHEMA_INODE, &cursor);
     for (; cursor.valid; kv_cursor_next(&cursor)) {
         inode_decode_row(cursor.key, cursor.value, &inode);
         if (inode.type == NF4DIR)
-            check_directory(check, &inode, names, scratch);
+            seen += check_directory(check, &inode, scratch);
         arena_reset(scratch);
     }
     kv_cursor_close(&cursor);
-    if (names->count != names->room)
-        check_report(check, "%zu cookies without a directory", names->room - names->count);
+    if (seen != cookies)
+        check_report(check, "%" PRIu64 " cookies without a directory", cookies - seen);
     /* Every cookie has its name; so if there are as many names, every name has its cookie. */
-    if (by_name.room != names->room)
-        check_report(check, "%zu names, %zu cookies", by_name.room, names->room);
-    check_pairs_sort(names);
+    if (names != cookies)
+        check_report(check, "%" PRIu64 " names, %" PRIu64 " cookies", names, cookies);
+    return cookies;
 }
 
 /* The way up ends at the root of the volume. */
@@ -197,20 +137,36 @@ static void check_links(struct check *check, const struct inode *inode, uint64_t
         check_report(check, FILE_FORMAT ": orphan that nobody has open", FILE_VALUES(inode->id));
 }
 
-/* The extents of one file, from its first row on; moves the cursor behind them. */
-static void check_file_extents(struct check *check, struct file_id id, bool has_inode, const struct inode *inode,
-                               struct kv_cursor *cursor, struct check_pairs *references, struct arena *scratch)
+/* Volume and inode stand at the same place in the keys of inodes and extents. */
+static struct file_id check_key_file(const struct kv_cursor *cursor)
+{
+    return (struct file_id){{row_key_get_u32(cursor->key, 1)}, {row_key_get_u64(cursor->key, 5)}, 0};
+}
+
+static bool check_same_file(struct file_id a, struct file_id b)
+{
+    return a.volume.value == b.volume.value && a.inode.value == b.inode.value;
+}
+
+static bool check_file_before(struct file_id a, struct file_id b)
+{
+    return a.volume.value != b.volume.value ? a.volume.value < b.volume.value : a.inode.value < b.inode.value;
+}
+
+/* The extents of one file, from its first row on; moves the cursor behind them. `inode` NULL: there is none. Returns how
+ * many of them refer to a block. */
+static uint64_t check_file_extents(struct check *check, struct file_id id, const struct inode *inode,
+                                   struct kv_cursor *cursor, struct arena *scratch)
 {
     uint64_t used = 0;
     uint64_t last_end = 0;
+    uint64_t references = 0;
     struct block block;
     struct extent extent;
-    for (; cursor->valid && row_key_get_u32(cursor->key, 1) == id.volume.value &&
-           row_key_get_u64(cursor->key, 5) == id.inode.value;
-         kv_cursor_next(cursor)) {
+    for (; cursor->valid && check_same_file(check_key_file(cursor), id); kv_cursor_next(cursor)) {
         extent_decode_row(cursor->key, cursor->value, &extent);
         uint64_t end = extent.offset + extent.length_bytes;
-        bool is_dead = !has_inode || extent_is_dead(inode, &extent);
+        bool is_dead = inode == NULL || extent_is_dead(inode, &extent);
         used += extent.length_bytes;
         if (extent.offset < last_end)
             check_report(check, FILE_FORMAT ": extents overlap at %" PRIu64, FILE_VALUES(id), extent.offset);
@@ -219,7 +175,7 @@ static void check_file_extents(struct check *check, struct file_id id, bool has_
         last_end = end;
         if (extent.is_inline)
             continue;
-        check_pairs_add(references, 0, extent.block.value);
+        references++;
         if (!block_get(check->read, extent.block, scratch, &block))
             check_report(check, FILE_FORMAT ": no block %" PRIu64, FILE_VALUES(id), extent.block.value);
         else if (extent.length_bytes > block.size_bytes || extent.block_offset > block.size_bytes - extent.length_bytes)
@@ -227,63 +183,138 @@ static void check_file_extents(struct check *check, struct file_id id, bool has_
                          extent.block.value);
         arena_reset(scratch);
     }
-    if (has_inode && used != inode->used_bytes)
+    if (inode != NULL && used != inode->used_bytes)
         check_report(check, FILE_FORMAT ": %" PRIu64 " bytes used, counted %" PRIu64, FILE_VALUES(id), used,
                      inode->used_bytes);
+    return references;
 }
 
-/* Extents of all files; a file without extents must say so, which check_inodes does. */
-static void check_extents(struct check *check, struct check_pairs *references, struct check_pairs *files,
-                          struct arena *scratch)
+/* Extents of files that have no inode: those before `end`, or all that are left (NULL). */
+static uint64_t check_lost_extents(struct check *check, struct kv_cursor *extents, const struct file_id *end,
+                                   struct arena *scratch)
 {
-    struct kv_cursor cursor;
-    struct inode inode;
+    uint64_t references = 0;
     enum purge_kind kind;
-    check_pairs_init(check, SCHEMA_EXTENT, references);
-    check_pairs_init(check, SCHEMA_EXTENT, files);
-    check_open(check, SCHEMA_EXTENT, &cursor);
-    while (cursor.valid) {
-        const struct file_id id = {{row_key_get_u32(cursor.key, 1)}, {row_key_get_u64(cursor.key, 5)}, 0};
-        bool has_inode = inode_get(check->read, id.volume, id.inode, check->arena, &inode);
-        bool waits = purge_get(check->read, id.volume, id.inode, scratch, &kind);
-        if (!has_inode && !(waits && kind == PURGE_REMOVED))
+    while (extents->valid) {
+        const struct file_id id = check_key_file(extents);
+        if (end != NULL && !check_file_before(id, *end))
+            break;
+        if (!purge_get(check->read, id.volume, id.inode, scratch, &kind) || kind != PURGE_REMOVED)
             check_report(check, FILE_FORMAT ": content without an inode", FILE_VALUES(id));
-        if (has_inode && waits && kind == PURGE_REMOVED)
-            check_report(check, FILE_FORMAT ": lives and is being removed", FILE_VALUES(id));
-        check_pairs_add(files, id.volume.value, id.inode.value);
-        check_file_extents(check, id, has_inode, &inode, &cursor, references, scratch);
+        references += check_file_extents(check, id, NULL, extents, scratch);
         arena_reset(scratch);
     }
-    kv_cursor_close(&cursor);
-    check_pairs_sort(references);
-    check_pairs_sort(files);
+    return references;
 }
 
-static void check_inodes(struct check *check, const struct check_pairs *names, const struct check_pairs *files,
-                         struct arena *scratch)
+/* Inodes and extents, which have the same order. Returns how many extents refer to a block. */
+static uint64_t check_content(struct check *check, struct arena *scratch)
 {
     struct kv_cursor cursor;
+    struct kv_cursor extents;
     struct inode inode;
     enum purge_kind kind;
+    uint64_t references = 0;
+    check_open(check, SCHEMA_EXTENT, &extents);
     check_open(check, SCHEMA_INODE, &cursor);
     for (; cursor.valid; kv_cursor_next(&cursor)) {
         inode_decode_row(cursor.key, cursor.value, &inode);
         const struct file_id id = inode.id;
-        check_links(check, &inode, check_pairs_count(names, id.volume.value, id.inode.value), scratch);
-        bool has_extents = check_pairs_count(files, id.volume.value, id.inode.value) > 0;
+        references += check_lost_extents(check, &extents, &id, scratch);
+        bool has_extents = extents.valid && check_same_file(check_key_file(&extents), id);
+        bool waits = purge_get(check->read, id.volume, id.inode, scratch, &kind);
+        if (waits && kind == PURGE_REMOVED)
+            check_report(check, FILE_FORMAT ": lives and is being removed", FILE_VALUES(id));
         if (!has_extents && inode.used_bytes != 0)
             check_report(check, FILE_FORMAT ": no content, counted %" PRIu64, FILE_VALUES(id), inode.used_bytes);
         if (has_extents && inode.type != NF4REG)
             check_report(check, FILE_FORMAT ": content in what is no file", FILE_VALUES(id));
-        bool waits = purge_get(check->read, id.volume, id.inode, scratch, &kind);
         if ((inode.cut_number != 0) != waits)
             check_report(check, FILE_FORMAT ": a cut and its purge row disagree", FILE_VALUES(id));
+        references += check_file_extents(check, id, &inode, &extents, scratch);
+        arena_reset(scratch);
+    }
+    kv_cursor_close(&cursor);
+    references += check_lost_extents(check, &extents, NULL, scratch);
+    kv_cursor_close(&extents);
+    return references;
+}
+
+/* The names of one part of the inodes, against what those say. */
+static void check_inodes_part(struct check *check, struct check_pairs *names, struct arena *scratch)
+{
+    struct inode inode;
+    struct dirent entry;
+    struct dirent_walk walk;
+    check_open(check, SCHEMA_COOKIE, &walk.cursor);
+    for (; dirent_walk_get(&walk, &entry); dirent_walk_next(&walk)) {
+        if (check_pairs_has(names, entry.inode.value))
+            check_pairs_add(names, row_key_get_u32(walk.cursor.key, 1), entry.inode.value);
+    }
+    dirent_walk_close(&walk);
+    check_pairs_sort(names);
+    struct kv_cursor cursor;
+    check_open(check, SCHEMA_INODE, &cursor);
+    for (; cursor.valid; kv_cursor_next(&cursor)) {
+        inode_decode_row(cursor.key, cursor.value, &inode);
+        const struct file_id id = inode.id;
+        if (check_pairs_has(names, id.inode.value))
+            check_links(check, &inode, check_pairs_count(names, id.volume.value, id.inode.value), scratch);
         arena_reset(scratch);
     }
     kv_cursor_close(&cursor);
 }
 
-static void check_blocks(struct check *check, const struct check_pairs *references)
+static void check_blocks_part(struct check *check, struct check_pairs *references)
+{
+    struct block block;
+    struct extent extent;
+    struct kv_cursor cursor;
+    check_open(check, SCHEMA_EXTENT, &cursor);
+    for (; cursor.valid; kv_cursor_next(&cursor)) {
+        extent_decode_row(cursor.key, cursor.value, &extent);
+        if (!extent.is_inline && check_pairs_has(references, extent.block.value))
+            check_pairs_add(references, 0, extent.block.value);
+    }
+    kv_cursor_close(&cursor);
+    check_pairs_sort(references);
+    check_open(check, SCHEMA_BLOCK, &cursor);
+    for (; cursor.valid; kv_cursor_next(&cursor)) {
+        block_decode_row(cursor.key, cursor.value, &block);
+        if (!check_pairs_has(references, block.id.value))
+            continue;
+        uint64_t count = check_pairs_count(references, 0, block.id.value);
+        if (count != block.reference_count)
+            check_report(check, "block %" PRIu64 ": %" PRIu64 " references, counted %" PRIu64, block.id.value, count,
+                         block.reference_count);
+    }
+    kv_cursor_close(&cursor);
+}
+
+static void check_inodes(struct check *check, uint64_t name_count, struct arena *scratch)
+{
+    uint64_t parts = check_part_count(name_count, check_pairs_max(check));
+    for (uint64_t part = 0; part < parts; part++) {
+        struct check_pairs names;
+        check_pairs_init(&names, part, parts, name_count, check_pairs_max(check));
+        check_inodes_part(check, &names, scratch);
+        check_pairs_fini(&names);
+    }
+}
+
+static void check_blocks(struct check *check, uint64_t reference_count)
+{
+    uint64_t parts = check_part_count(reference_count, check_pairs_max(check));
+    for (uint64_t part = 0; part < parts; part++) {
+        struct check_pairs references;
+        check_pairs_init(&references, part, parts, reference_count, check_pairs_max(check));
+        check_blocks_part(check, &references);
+        check_pairs_fini(&references);
+    }
+}
+
+/* Each dead block has its row by the time of its death, and the other way round. */
+static void check_dead_blocks(struct check *check, struct arena *scratch)
 {
     struct kv_cursor cursor;
     struct block block;
@@ -291,10 +322,6 @@ static void check_blocks(struct check *check, const struct check_pairs *referenc
     check_open(check, SCHEMA_BLOCK, &cursor);
     for (; cursor.valid; kv_cursor_next(&cursor)) {
         block_decode_row(cursor.key, cursor.value, &block);
-        uint64_t count = check_pairs_count(references, 0, block.id.value);
-        if (count != block.reference_count)
-            check_report(check, "block %" PRIu64 ": %" PRIu64 " references, counted %" PRIu64, block.id.value, count,
-                         block.reference_count);
         dead += block.dead_number != 0;
     }
     kv_cursor_close(&cursor);
@@ -304,8 +331,9 @@ static void check_blocks(struct check *check, const struct check_pairs *referenc
     block_dead_walk_open(check->read, check->arena, &walk);
     for (; block_dead_walk_get(&walk, &id, &number); block_dead_walk_next(&walk)) {
         dead--;
-        if (!block_get(check->read, id, check->arena, &block) || block.dead_number != number)
+        if (!block_get(check->read, id, scratch, &block) || block.dead_number != number)
             check_report(check, "block %" PRIu64 ": dead row without its block", id.value);
+        arena_reset(scratch);
     }
     block_dead_walk_close(&walk);
     if (dead != 0)
@@ -333,15 +361,13 @@ static void check_exports(struct check *check)
 
 void check_files(struct check *check)
 {
-    struct check_pairs names;
-    struct check_pairs references;
-    struct check_pairs files;
     struct arena scratch;
     arena_init(&scratch);
-    check_names(check, &names, &scratch);
-    check_extents(check, &references, &files, &scratch);
-    check_inodes(check, &names, &files, &scratch);
-    check_blocks(check, &references);
+    uint64_t names = check_names(check, &scratch);
+    uint64_t references = check_content(check, &scratch);
+    check_inodes(check, names, &scratch);
+    check_blocks(check, references);
+    check_dead_blocks(check, &scratch);
     check_exports(check);
     arena_fini(&scratch);
 }
