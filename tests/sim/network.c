@@ -280,6 +280,12 @@ struct wire *network_find(struct network *network, uint64_t node_mark)
     return NULL;
 }
 
+struct wire *network_wire(struct network *network, uint64_t id)
+{
+    CHECK(id < network->wire_count);
+    return network->wires[id];
+}
+
 struct wire *network_any(struct network *network)
 {
     size_t open = 0;

@@ -13,7 +13,7 @@ struct wire {
     uint64_t id;
     uint32_t client;     /* whose it is */
     uint32_t connection; /* which of the client's */
-    uint64_t node_mark;  /* the node's connection id */
+    uint64_t node_mark;  /* the node's connection id; 0: it is on its way from one loop to another */
     uint32_t node_loop;
     struct network *network;
     struct wire_end {
@@ -61,6 +61,8 @@ void network_close(struct wire *wire, bool at_once);
 void network_cut(struct wire *wire);
 /* The connection with the node's mark, if the node still has it. */
 struct wire *network_find(struct network *network, uint64_t node_mark);
+/* The connection with the network's own number. */
+struct wire *network_wire(struct network *network, uint64_t id);
 /* A connection that is open on both sides, or NULL. */
 struct wire *network_any(struct network *network);
 

@@ -50,6 +50,29 @@ static void read_blocks(struct node *node, uint32_t loop, const struct frontend_
     node_wake(&node->pool);
 }
 
+static void drop_call(struct frontend_call *call)
+{
+    buffer_put(call->record);
+    free(call);
+}
+
+/* The connection leaves this loop; while it is on its way, nothing is read from it. */
+static void move(struct node *node, const struct frontend_action *action)
+{
+    struct wire *wire = wire_of(node, action->connection);
+    if (wire == NULL) {
+        drop_call(action->call);
+        return;
+    }
+    world_count(node->world, COUNT_moved_connections, 1);
+    wire->node_mark = 0;
+    network_pause(wire, true);
+    struct gateway_post *post = gateway_post_create(GATEWAY_POST_ADOPT);
+    post->call = action->call;
+    post->descriptor = (int)wire->id;
+    loop_post(node, action->loop, post);
+}
+
 static void carry(struct node *node, uint32_t loop, const struct frontend_action *action)
 {
     for (; action != NULL; action = action->next) {
@@ -78,12 +101,7 @@ static void carry(struct node *node, uint32_t loop, const struct frontend_action
             world_count(node->world, COUNT_passed_calls, 1);
             pass(node, action, GATEWAY_POST_CALL, action->loop);
             break;
-        case FRONTEND_DO_MOVE:
-            world_count(node->world, COUNT_moved_connections, 1);
-            if ((wire = wire_of(node, action->connection)) != NULL)
-                network_pause(wire, true);
-            pass(node, action, GATEWAY_POST_ADOPT, action->loop);
-            break;
+        case FRONTEND_DO_MOVE: move(node, action); break;
         case FRONTEND_DO_PASS_REPLY: pass(node, action, GATEWAY_POST_REPLY, action->loop); break;
         case FRONTEND_DO_PASS_ABORT: pass(node, action, GATEWAY_POST_ABORT, action->loop); break;
         case FRONTEND_DO_PASS_GONE:
@@ -107,26 +125,27 @@ static void step(struct node *node, uint32_t loop, struct frontend_message *mess
     carry(node, loop, actions);
 }
 
-static struct slice address_of(const struct wire *wire)
+static void open_wire(struct node *node, uint32_t loop, struct wire *wire)
 {
     static const uint8_t addresses[4][4] = {{10, 0, 0, 1}, {10, 0, 0, 2}, {10, 0, 0, 3}, {10, 0, 0, 4}};
-    return slice_make(addresses[wire->client % 4], 4);
+    struct frontend_message message = {.kind = FRONTEND_OPENED, .address = slice_make(addresses[wire->client % 4], 4)};
+    wire->node_loop = loop;
+    step(node, loop, &message);
+    CHECK(message.connection.value != 0);
+    wire->node_mark = message.connection.value;
 }
 
-/* Makes the loop the connection's; false if it ended on its way. */
-static bool adopt(struct node *node, uint32_t loop, const struct gateway_post *post, struct connection_id *connection)
+static void adopt(struct node *node, uint32_t loop, struct gateway_post *post)
 {
-    struct wire *wire = wire_of(node, post->connection);
-    if (wire == NULL)
-        return false;
-    struct frontend_message opened = {.kind = FRONTEND_OPENED, .address = address_of(wire)};
-    step(node, loop, &opened);
-    CHECK(opened.connection.value != 0);
-    wire->node_loop = loop;
-    wire->node_mark = opened.connection.value;
+    struct wire *wire = network_wire(node->network, (uint64_t)post->descriptor);
+    if (!wire->to_node.open) {
+        drop_call(post->call);
+        return;
+    }
+    open_wire(node, loop, wire);
+    struct frontend_message message = {.kind = FRONTEND_ADOPTED, .connection = {wire->node_mark}, .call = post->call};
+    step(node, loop, &message);
     network_pause(wire, false);
-    *connection = opened.connection;
-    return true;
 }
 
 static void take_post(struct node *node, uint32_t loop, struct gateway_post *post)
@@ -134,6 +153,11 @@ static void take_post(struct node *node, uint32_t loop, struct gateway_post *pos
     struct frontend_message message = {
         .connection = post->connection, .place = post->place, .ok = post->ok, .call = post->call};
     struct buffer *result = NULL;
+    if (post->kind == GATEWAY_POST_ADOPT) {
+        adopt(node, loop, post);
+        free(post);
+        return;
+    }
     switch (post->kind) {
     case GATEWAY_POST_RESULT:
         message.kind = FRONTEND_RESULT;
@@ -142,15 +166,6 @@ static void take_post(struct node *node, uint32_t loop, struct gateway_post *pos
         break;
     case GATEWAY_POST_BLOCKS: message.kind = FRONTEND_BLOCKS_READ; break;
     case GATEWAY_POST_CALL: message.kind = FRONTEND_CALL; break;
-    case GATEWAY_POST_ADOPT:
-        message.kind = FRONTEND_ADOPTED;
-        if (!adopt(node, loop, post, &message.connection)) {
-            buffer_put(post->call->record);
-            free(post->call);
-            free(post);
-            return;
-        }
-        break;
     case GATEWAY_POST_REPLY:
         message.kind = FRONTEND_REPLY;
         message.buffer = post->buffer;
@@ -162,6 +177,7 @@ static void take_post(struct node *node, uint32_t loop, struct gateway_post *pos
         message.effect = &post->effect;
         break;
     case GATEWAY_POST_ADVANCE: message.kind = FRONTEND_ADVANCE; break;
+    case GATEWAY_POST_ADOPT:
     case GATEWAY_POST_REFUSE:
     case GATEWAY_POST_STOP: CHECK(post->kind == GATEWAY_POST_ADVANCE); /* only the daemon's end sends them */
     }
@@ -230,12 +246,7 @@ static void pool_run(void *context, uint64_t number)
 void node_gateway_opened(void *context, struct wire *wire)
 {
     struct node *node = context;
-    uint32_t loop = (uint32_t)world_draw(node->world, node->options.loop_count);
-    struct frontend_message message = {.kind = FRONTEND_OPENED, .address = address_of(wire)};
-    wire->node_loop = loop;
-    step(node, loop, &message);
-    CHECK(message.connection.value != 0);
-    wire->node_mark = message.connection.value;
+    open_wire(node, (uint32_t)world_draw(node->world, node->options.loop_count), wire);
     node_step_over(node);
 }
 
@@ -257,14 +268,16 @@ void node_gateway_sent(void *context, struct wire *wire, size_t size_bytes)
     struct node *node = context;
     struct frontend_message message = {
         .kind = FRONTEND_SENT, .connection = {wire->node_mark}, .size_bytes = size_bytes};
-    step(node, wire->node_loop, &message);
+    if (wire->node_mark != 0)
+        step(node, wire->node_loop, &message);
 }
 
 void node_gateway_closed(void *context, struct wire *wire)
 {
     struct node *node = context;
     struct frontend_message message = {.kind = FRONTEND_CLOSED, .connection = {wire->node_mark}};
-    step(node, wire->node_loop, &message);
+    if (wire->node_mark != 0)
+        step(node, wire->node_loop, &message);
 }
 
 /* --- from the other actors --- */
@@ -349,10 +362,8 @@ void node_gateway_drop(struct node *node)
         while ((link = take(&node->loops[loop].inbox)) != NULL) {
             struct gateway_post *post = container_of(link, struct gateway_post, link);
             buffer_put(post->buffer);
-            if (post->call != NULL) {
-                buffer_put(post->call->record);
-                free(post->call);
-            }
+            if (post->call != NULL)
+                drop_call(post->call);
             free(post);
         }
         if (node->frontends[loop] != NULL) {
