@@ -38,12 +38,17 @@ static void check_client_counts(struct check *check, const struct client *client
     uint64_t ranges = 0;
     struct state_walk walk;
     struct state state;
+    struct arena row; /* a client may have a million */
+    arena_init(&row);
     state_walk_open(check->read, client->id, scratch, &walk);
+    walk.arena = &row;
     for (; state_walk_get(&walk, &state); state_walk_next(&walk)) {
         states++;
         ranges += state.kind == STATE_LOCK ? state.range_count : 0;
+        arena_reset(&row);
     }
     state_walk_close(&walk);
+    arena_fini(&row);
     if (states != usage->state_count || ranges != usage->range_count)
         check_report(
             check, "client %" PRIu64 " counts %" PRIu64 " states and %" PRIu64 " ranges, has %" PRIu64 " and %" PRIu64,
