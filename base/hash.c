@@ -1,5 +1,7 @@
 #include "base/hash.h"
 
+#include <endian.h>
+
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
@@ -97,7 +99,9 @@ struct hash128 siphash128(const struct siphash_key *key, struct slice bytes)
     };
     size_t whole = bytes.size_bytes & ~(size_t)7;
     for (size_t i = 0; i < whole; i += 8) {
-        uint64_t word = little_endian_word(bytes.data + i, 8);
+        uint64_t word;
+        memcpy(&word, bytes.data + i, 8);
+        word = le64toh(word);
         v[3] ^= word;
         sip_round(v);
         sip_round(v);
