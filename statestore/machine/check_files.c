@@ -340,6 +340,23 @@ static void check_dead_blocks(struct check *check, struct arena *scratch)
         check_report(check, "dead blocks and their rows do not add up");
 }
 
+/* A cut that waits has its inode; that the inode knows of it is seen in check_content. */
+static void check_purges(struct check *check, struct arena *scratch)
+{
+    struct kv_cursor cursor;
+    struct inode inode;
+    enum purge_kind kind;
+    check_open(check, SCHEMA_INODE_DEAD, &cursor);
+    for (; cursor.valid; kv_cursor_next(&cursor)) {
+        const struct file_id id = check_key_file(&cursor);
+        if (purge_get(check->read, id.volume, id.inode, scratch, &kind) && kind == PURGE_CUT &&
+            !inode_get(check->read, id.volume, id.inode, scratch, &inode))
+            check_report(check, FILE_FORMAT ": a cut without its inode", FILE_VALUES(id));
+        arena_reset(scratch);
+    }
+    kv_cursor_close(&cursor);
+}
+
 /* Every export has its volume row (export_get goes by it) and its root directory. */
 static void check_exports(struct check *check)
 {
@@ -368,6 +385,7 @@ void check_files(struct check *check)
     check_inodes(check, names, &scratch);
     check_blocks(check, references);
     check_dead_blocks(check, &scratch);
+    check_purges(check, &scratch);
     check_exports(check);
     arena_fini(&scratch);
 }

@@ -98,15 +98,13 @@ static void content_carve(struct apply *apply, struct inode *inode, const struct
         block_hold(apply->transaction, whole.block, apply->arena);
 }
 
-/* Frees what lies in [start, end); dead extents go whole, so that no row ever overlaps another. */
+/* Frees what lies in [start, end). What is left of a dead extent stays dead: its number stays, and its offset behind the
+ * cut. */
 static void content_clear(struct apply *apply, struct inode *inode, const struct content_rows *rows, uint64_t start,
                           uint64_t end)
 {
-    for (size_t i = 0; i < rows->count; i++) {
-        const struct extent *extent = &rows->extents[i];
-        bool is_dead = extent_is_dead(inode, extent);
-        content_carve(apply, inode, extent, is_dead ? extent->offset : start, is_dead ? content_end(extent) : end);
-    }
+    for (size_t i = 0; i < rows->count; i++)
+        content_carve(apply, inode, &rows->extents[i], start, end);
 }
 
 static struct slice content_join(struct apply *apply, struct slice first, struct slice second)

@@ -115,6 +115,9 @@ static void test_inodes(void **state)
     purge_mark(planted.apply, planted.file, PURGE_REMOVED);
     expect(&planted, "lives and is being removed");
     plant(&planted);
+    purge_mark(planted.apply, (struct file_id){{1}, {777}, 1}, PURGE_CUT);
+    expect(&planted, "a cut without its inode");
+    plant(&planted);
     inode_delete(planted.apply->transaction, planted.file.volume, planted.file.inode, planted.apply->arena);
     expect(&planted, "entry without its inode");
     plant(&planted);

@@ -175,7 +175,12 @@ static void test_random_shattered(void **state)
         for (unsigned i = 0; i < 12; i++) {
             switch (content_below(&content, 5)) {
             case 0: content_do_resize(&content, content_below(&content, 3000)); break;
-            case 1: content_do_write(&content, content_below(&content, 1000), 100000); break;
+            case 1:
+                if (content_below(&content, 2) == 0)
+                    content_do_resize(&content, 3000 + content_below(&content, 5000));
+                else
+                    content_do_write(&content, content_below(&content, 1000), 100000);
+                break;
             case 2: files_purge(&content.files); break;
             case 3: content_do_write(&content, content_below(&content, 6000), 100); break;
             default: content_shatter(&content, content_below(&content, 3000), 100);
@@ -219,6 +224,45 @@ static void test_second_cut_waits(void **state)
         ;
     files_check(&content.files);
     assert_int_equal(files_count_rows(&content.files, SCHEMA_EXTENT), 25);
+    content_teardown(&content);
+}
+
+/* A cut that waits stays one while something behind it is cut off in one step. */
+static void test_small_cut_behind_a_large_one(void **state)
+{
+    (void)state;
+    struct content content;
+    content_setup(&content, 9);
+    content_shatter(&content, 0, 3000);
+    content_do_resize(&content, 100);
+    content_do_resize(&content, 6000);
+    content_do_resize(&content, 5000);
+    content_compare(&content, 0, MODEL_BYTES);
+    assert_true(files_stat(&content.files, content.file).cut_number != 0);
+    files_check(&content.files);
+    /* At or before the old cut, and in one step, there is nothing left to wait for. */
+    files_purge(&content.files);
+    files_purge(&content.files);
+    content_do_resize(&content, 90);
+    assert_true(files_stat(&content.files, content.file).cut_number == 0);
+    assert_int_equal(files_count_rows(&content.files, SCHEMA_INODE_DEAD), 0);
+    files_check(&content.files);
+    content_teardown(&content);
+}
+
+static void test_remove_while_a_cut_waits(void **state)
+{
+    (void)state;
+    struct content content;
+    content_setup(&content, 10);
+    content_shatter(&content, 0, 2000);
+    content_do_resize(&content, 100);
+    files_purge(&content.files);
+    assert_true(files_stat(&content.files, content.file).cut_number != 0);
+    assert_int_equal(files_remove(&content.files, content.files.root, "file"), NFS4_OK);
+    assert_int_equal(files_count_rows(&content.files, SCHEMA_INODE_DEAD), 0);
+    assert_int_equal(files_count_rows(&content.files, SCHEMA_EXTENT), 0);
+    files_check(&content.files);
     content_teardown(&content);
 }
 
@@ -286,9 +330,14 @@ static void test_remove_frees_in_steps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_appends_merge),         cmocka_unit_test(test_block_references),
-        cmocka_unit_test(test_remove_frees_in_steps), cmocka_unit_test(test_second_cut_waits),
-        cmocka_unit_test(test_random_shattered),      cmocka_unit_test(test_random),
+        cmocka_unit_test(test_small_cut_behind_a_large_one),
+        cmocka_unit_test(test_remove_while_a_cut_waits),
+        cmocka_unit_test(test_appends_merge),
+        cmocka_unit_test(test_block_references),
+        cmocka_unit_test(test_remove_frees_in_steps),
+        cmocka_unit_test(test_second_cut_waits),
+        cmocka_unit_test(test_random_shattered),
+        cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

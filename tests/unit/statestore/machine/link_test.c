@@ -22,6 +22,7 @@ static void test_link(void **state)
     assert_int_equal(files->result.change->after, files_stat(files, directory).change);
     assert_int_equal(files_stat(files, file).link_count, 2);
     assert_int_equal(files_stat(files, file).metadata_time_ns, files->wall_ns);
+    assert_int_equal(files_stat(files, file).change, files->apply.number << 16);
     assert_int_equal(files_link(files, file, directory, "g"), NFS4ERR_EXIST);
     assert_int_equal(files_link(files, directory, directory, "h"), NFS4ERR_ISDIR);
     assert_int_equal(files_link(files, file, file, "h"), NFS4ERR_NOTDIR);
@@ -34,6 +35,7 @@ static void test_link(void **state)
     files_report_space(files, false);
     assert_int_equal(files_remove(files, files->root, "f"), NFS4_OK);
     assert_int_equal(files_stat(files, file).link_count, 1);
+    assert_int_equal(files_stat(files, file).change, files->apply.number << 16);
     files_become(files, USER, GROUP);
     assert_int_equal(files_link(files, file, directory, "h"), NFS4ERR_ACCESS);
 }
