@@ -3,7 +3,7 @@
  *
  *   rpc_client --server HOST:PORT [--export /data] [--seed S] [--ops N] [--cache-always]
  *              [--kill-command CMD] [--kill-percent P]
- *   rpc_client --server HOST:PORT [--export /data] [--seed S] --bad-input [--idle N]
+ *   rpc_client --server HOST:PORT [--export /data] [--seed S] --bad-input [--idle N] [--patient]
  *
  * CMD is a shell command that kills the server (-9) and starts it again. Prints a line `ok` or `FAILED` for each kind or
  * case; the status is 0 only if all is well, 2 for wrong options. The export must admit this host without squash. */
@@ -20,6 +20,7 @@ struct options {
     struct exactly_once_options exactly_once;
     uint32_t idle_connections;
     bool bad_input;
+    bool patient;
     bool address_known;
 };
 
@@ -27,7 +28,8 @@ static int usage(const char *problem)
 {
     fprintf(stderr,
             "rpc_client: %s\nusage: rpc_client --server HOST:PORT [--export PATH] [--seed S] [--verbose]\n"
-            "         [--ops N] [--cache-always] [--kill-command CMD] [--kill-percent P] | --bad-input [--idle N]\n",
+            "         [--ops N] [--cache-always] [--kill-command CMD] [--kill-percent P] | --bad-input [--idle N] "
+            "[--patient]\n",
             problem);
     return 2;
 }
@@ -80,6 +82,8 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--bad-input") == 0) {
             options.bad_input = true;
+        } else if (strcmp(argv[i], "--patient") == 0) {
+            options.patient = true;
         } else if (strcmp(argv[i], "--cache-always") == 0) {
             options.exactly_once.cache_always = true;
         } else if (strcmp(argv[i], "--verbose") == 0) {
@@ -107,6 +111,6 @@ int main(int argc, char **argv)
             return usage("the limit of open files is too low for --idle");
     }
     const struct bad_input_options bad = {options.exactly_once.address, options.exactly_once.export_path,
-                                          options.exactly_once.seed, options.idle_connections};
+                                          options.exactly_once.seed, options.idle_connections, options.patient};
     return bad_input_run(&bad) ? 0 : 1;
 }

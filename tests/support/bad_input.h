@@ -13,6 +13,7 @@ struct bad_input_options {
     const char *export_path;
     uint64_t seed;
     uint32_t idle_connections;
+    bool patient; /* also the cases that wait for a time-out of a minute */
 };
 
 /* Runs all cases; prints a line `ok` or `FAILED` for each. True if all is well. */

@@ -31,6 +31,7 @@ const char *bad_ordinary(struct bad *bad);
 /* The cases of slow, silent and many clients; NULL, or what is wrong. */
 const char *bad_case_one_byte_at_a_time(struct bad *bad);
 const char *bad_case_silent(struct bad *bad);
+const char *bad_case_record_timeout(struct bad *bad);
 const char *bad_case_never_reads(struct bad *bad);
 const char *bad_case_idle_connections(struct bad *bad);
 

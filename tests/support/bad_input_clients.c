@@ -50,6 +50,21 @@ const char *bad_case_silent(struct bad *bad)
     return NULL;
 }
 
+/* The same for longer than GATEWAY_RECORD_TIMEOUT_MS: the connection is closed. */
+const char *bad_case_record_timeout(struct bad *bad)
+{
+    const uint8_t half[8] = {0x80, 0, 1, 0, 1, 2, 3, 4};
+    if (!bad_connect(bad) || !bad_send(bad, half, sizeof(half)))
+        return "cannot connect and send";
+    uint64_t start_ms = test_now_ms();
+    struct slice record;
+    enum rpc_io outcome =
+        rpc_socket_receive(&bad->socket, &bad->arena, &record, (int)GATEWAY_RECORD_TIMEOUT_MS + BAD_ANSWER_MS);
+    if (outcome != RPC_IO_CLOSED)
+        return "the connection stays open";
+    return test_now_ms() - start_ms + 1000 >= GATEWAY_RECORD_TIMEOUT_MS ? NULL : "the connection was closed too early";
+}
+
 /* Sends calls and never reads: the server must stop reading from it, and serve others. */
 const char *bad_case_never_reads(struct bad *bad)
 {

@@ -295,6 +295,11 @@ static bool report(const struct run *run)
         else if (tally->done > 0)
             printf("ok exactly_once/%s (%u)\n", name, tally->done);
     }
+    if (run->options->kill_command != NULL && run->options->operations >= 100 && run->world.kills == 0) {
+        printf("FAILED exactly_once/kills: none in %u operations (seed %llu)\n", run->options->operations,
+               (unsigned long long)run->options->seed);
+        good = false;
+    }
     printf("    %u kills, %u false retries; replies lost: %u by closing, %u by closing later, %u read and dropped, %u "
            "left open\n",
            run->world.kills, run->false_retries, run->losses[LOSS_CLOSE], run->losses[LOSS_CLOSE_LATER],
