@@ -138,7 +138,7 @@ static int listen_at(const struct addrinfo *address)
     return -1;
 }
 
-static int admin_listen(const struct config_address *address, char *trouble, size_t room)
+static enum status admin_listen(const struct config_address *address, int *listening, char *trouble, size_t room)
 {
     char port[8];
     snprintf(port, sizeof(port), "%u", address->port);
@@ -147,15 +147,18 @@ static int admin_listen(const struct config_address *address, char *trouble, siz
     int error = getaddrinfo(address->host, port, &hints, &found);
     if (error != 0) {
         snprintf(trouble, room, "admin: %s: %s", address->host, gai_strerror(error));
-        return -1;
+        return STATUS_REFUSED;
     }
     int descriptor = -1;
     for (const struct addrinfo *next = found; next != NULL && descriptor < 0; next = next->ai_next)
         descriptor = listen_at(next);
-    if (descriptor < 0)
-        snprintf(trouble, room, "admin: cannot listen on %s:%u: %s", address->host, address->port, strerror(errno));
+    int cause = errno;
     freeaddrinfo(found);
-    return descriptor;
+    *listening = descriptor;
+    if (descriptor >= 0)
+        return STATUS_OK;
+    snprintf(trouble, room, "admin: cannot listen on %s:%u: %s", address->host, address->port, strerror(cause));
+    return cause == EACCES || cause == EADDRNOTAVAIL ? STATUS_REFUSED : STATUS_IO;
 }
 
 static void admin_free(struct admin *admin)
@@ -167,9 +170,10 @@ static void admin_free(struct admin *admin)
 enum status admin_start(const struct config_address *address, const struct admin_ports *ports, const struct log *log,
                         struct clock clock, struct admin **admin, char *trouble, size_t room)
 {
-    int descriptor = admin_listen(address, trouble, room);
-    if (descriptor < 0)
-        return STATUS_IO;
+    int descriptor;
+    enum status status = admin_listen(address, &descriptor, trouble, room);
+    if (status != STATUS_OK)
+        return status;
     struct admin *made = calloc(1, sizeof(*made));
     CHECK(made != NULL);
     made->shared.ports = *ports;

@@ -48,7 +48,8 @@ struct admin_ports {
 
 struct admin;
 
-/* Listens on the address. STATUS_IO: `trouble` says why (address in use ...). */
+/* Listens on the address. STATUS_REFUSED (no such address here, no permission), STATUS_IO (in use ...): `trouble` says
+ * why. */
 MUST_CHECK enum status admin_start(const struct config_address *address, const struct admin_ports *ports,
                                    const struct log *log, struct clock clock, struct admin **admin, char *trouble,
                                    size_t room);

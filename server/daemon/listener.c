@@ -52,11 +52,13 @@ enum status listener_open(const struct config_address *address, int *descriptor,
     int failure = getaddrinfo(address->host, port, &hints, &list);
     if (failure != 0) {
         snprintf(trouble, room, "nfs: %s: %s", address->host, gai_strerror(failure));
-        return STATUS_IO;
+        return STATUS_REFUSED;
     }
     *descriptor = listener_bind(list);
-    if (*descriptor < 0)
-        snprintf(trouble, room, "nfs: %s:%u: %s", address->host, address->port, strerror(errno));
+    int cause = errno;
     freeaddrinfo(list);
-    return *descriptor < 0 ? STATUS_IO : STATUS_OK;
+    if (*descriptor >= 0)
+        return STATUS_OK;
+    snprintf(trouble, room, "nfs: %s:%u: %s", address->host, address->port, strerror(cause));
+    return cause == EACCES || cause == EADDRNOTAVAIL ? STATUS_REFUSED : STATUS_IO;
 }

@@ -7,7 +7,8 @@
 #include "server/daemon/config.h"
 
 /* The listening descriptor: descriptor 3 if LISTEN_FDS is 1 or more and LISTEN_PID is this process (systemd's
- * convention, sd_listen_fds(3)), else a new socket on the address. STATUS_IO: `trouble` says why. */
+ * convention, sd_listen_fds(3)), else a new socket on the address. STATUS_REFUSED (no such address here, no permission),
+ * STATUS_IO (in use ...): `trouble` says why. */
 MUST_CHECK enum status listener_open(const struct config_address *address, int *descriptor, bool *inherited,
                                      char *trouble, size_t room);
 

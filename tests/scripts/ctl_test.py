@@ -222,6 +222,10 @@ def case_data_directories_that_cannot_be(build, directory):
     plain = os.path.join(directory, "plain")
     open(plain, "w").close()
     refused_start(build, plain, ["--data-dir", plain, "--bootstrap", *addresses])
+    # Addresses that are not this machine's.
+    for flag in ("--nfs", "--admin"):
+        for address in (f"192.0.2.1:{nfs}", f"no-such-host.invalid:{nfs}"):
+            refused_start(build, address.split(":")[0], ["--data-dir", empty, "--bootstrap", *addresses, flag, address])
     if os.geteuid() != 0:
         return
     # As somebody who may not write there: root may everywhere.

@@ -577,7 +577,7 @@ static void an_address_in_use_is_one_line(void **state)
     struct config_address nowhere = {"no-such-host.invalid", 1};
     assert_int_equal(admin_start(&nowhere, &fixture->node.ports, &fixture->node.log, clock_system(), &second, trouble,
                                  sizeof(trouble)),
-                     STATUS_IO);
+                     STATUS_REFUSED);
     assert_non_null(strstr(trouble, "no-such-host.invalid"));
 }
 
