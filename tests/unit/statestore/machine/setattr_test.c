@@ -157,6 +157,9 @@ static void test_setattr_size(void **state)
     assert_int_equal(files_resize(files, file, 1), NFS4ERR_ACCESS);
     struct file_id mine = files_make(files, shared, "mine", 0400);
     assert_int_equal(files_resize(files, mine, 1), NFS4_OK); /* the owner */
+    struct file_id set_id = files_make(files, shared, "set-id", 06755);
+    assert_int_equal(files_resize(files, set_id, 1), NFS4_OK);
+    assert_int_equal(files_stat(files, set_id).mode, 0755);
 }
 
 static void test_truncate_for_open(void **state)
