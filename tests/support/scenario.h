@@ -11,6 +11,7 @@
  *   > restart                               kill -9 and a start
  *   > hold, apply [one], release, lose      proposals wait; are applied; need not wait any more; are applied, but the
  *                                           node dies before it has their results
+ *   > node 1|2                              requests go to this node from now on
  *   > blocks ok|bad                         what waits for blocks gets them, or does not
  *   > advance MS, expire                    time passes; the timekeeper looks for leases that have run out
  *   > behind N                              the view lacks the last N entries

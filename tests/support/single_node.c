@@ -7,7 +7,6 @@
 #include "proto/xdr/xdr.h"
 #include "statestore/store/kv_memory.h"
 
-#define SINGLE_NODE_ID 1u
 #define SINGLE_STREAM_OWN 1000000u
 
 struct single_effect {
@@ -70,10 +69,11 @@ enum nfsstat4 single_node_command(struct single_node *node, Qnfs__Command *comma
     Qnfs__Result *result;
     Qnfs__NodeOrigin origin = QNFS__NODE_ORIGIN__INIT;
     arena_init(&arena);
-    if (node->incarnation.value != 0) {
-        origin.node = SINGLE_NODE_ID;
-        origin.incarnation = node->incarnation.value;
-        origin.number = origin.low_water = ++node->request_number;
+    struct single_server *server = &node->servers[node->active];
+    if (server->incarnation.value != 0) {
+        origin.node = node->active + 1;
+        origin.incarnation = server->incarnation.value;
+        origin.number = origin.low_water = ++server->request_number;
         origin.stream = SINGLE_STREAM_OWN;
         command->origin_case = QNFS__COMMAND__ORIGIN_NODE_ORIGIN;
         command->node_origin = &origin;
@@ -83,7 +83,7 @@ enum nfsstat4 single_node_command(struct single_node *node, Qnfs__Command *comma
     CHECK(unpacked == STATUS_OK);
     enum nfsstat4 status = (enum nfsstat4)result->status;
     if (result->body_case == QNFS__RESULT__BODY_REGISTERED)
-        node->incarnation.value = result->registered->incarnation;
+        server->incarnation.value = result->registered->incarnation;
     arena_fini(&arena);
     return status;
 }
@@ -104,7 +104,7 @@ struct nfs4_moment single_node_moment(struct single_node *node)
     };
 }
 
-static void carry_out(struct single_node *node)
+static void carry_out(struct single_node *node, struct nfs4_server *server)
 {
     for (struct nfs4_action *action = node->outbox.first; action != NULL; action = action->next) {
         struct single_reply *reply;
@@ -120,6 +120,7 @@ static void carry_out(struct single_node *node)
         case NFS4_PROPOSE:
         case NFS4_READ_BLOCKS:
             wait = HEAP_NEW(struct single_wait);
+            wait->server = server;
             wait->proposal = action->kind == NFS4_PROPOSE ? action->proposal : NULL;
             wait->place = action->place;
             wait->reads = action->reads;
@@ -132,10 +133,10 @@ static void carry_out(struct single_node *node)
     nfs4_outbox_reset(&node->outbox);
 }
 
-static void step_end(struct single_node *node, struct nfs4_moment *moment)
+static void step_end(struct single_node *node, struct nfs4_server *server, struct nfs4_moment *moment)
 {
     kv_store_release(node->store, moment->view);
-    carry_out(node);
+    carry_out(node, server);
 }
 
 static void deliver_effects(struct single_node *node)
@@ -144,9 +145,14 @@ static void deliver_effects(struct single_node *node)
     while ((link = list_first(&node->effects)) != NULL) {
         struct single_effect *effect = container_of(link, struct single_effect, link);
         list_remove(link);
-        struct nfs4_moment moment = single_node_moment(node);
-        nfs4_effect(node->server, &effect->effect, &moment, &node->outbox);
-        step_end(node, &moment);
+        for (size_t i = 0; i < SINGLE_SERVERS_MAX; i++) {
+            struct nfs4_server *server = node->servers[i].server;
+            if (server == NULL)
+                continue;
+            struct nfs4_moment moment = single_node_moment(node);
+            nfs4_effect(server, &effect->effect, &moment, &node->outbox);
+            step_end(node, server, &moment);
+        }
         heap_free(effect);
     }
 }
@@ -159,8 +165,8 @@ static void apply_one(struct single_node *node, struct single_wait *wait)
     deliver_effects(node);
     if (!node->lose_results) {
         struct nfs4_moment moment = single_node_moment(node);
-        nfs4_result(node->server, wait->place, result, &moment, &node->outbox);
-        step_end(node, &moment);
+        nfs4_result(wait->server, wait->place, result, &moment, &node->outbox);
+        step_end(node, wait->server, &moment);
     }
     arena_fini(&arena);
     heap_free(wait);
@@ -207,8 +213,8 @@ void single_node_read_blocks(struct single_node *node, bool ok)
             memcpy(read->target, block->bytes->data + read->block_offset, read->size_bytes);
         }
         struct nfs4_moment moment = single_node_moment(node);
-        nfs4_blocks_read(node->server, wait->place, ok, &moment, &node->outbox);
-        step_end(node, &moment);
+        nfs4_blocks_read(wait->server, wait->place, ok, &moment, &node->outbox);
+        step_end(node, wait->server, &moment);
         heap_free(wait);
     }
 }
@@ -245,7 +251,7 @@ void single_node_call(struct single_node *node, uint64_t connection, struct slic
     };
     struct nfs4_moment moment = single_node_moment(node);
     nfs4_call(node->server, &call, &moment, &node->outbox);
-    step_end(node, &moment);
+    step_end(node, node->server, &moment);
     buffer_put(buffer);
     arena_fini(&arena);
     settle(node);
@@ -273,7 +279,7 @@ void single_node_advance(struct single_node *node, uint64_t milliseconds)
     node->wall_ns += (int64_t)milliseconds * 1000000;
     struct nfs4_moment moment = single_node_moment(node);
     nfs4_advance(node->server, &moment, &node->outbox);
-    step_end(node, &moment);
+    step_end(node, node->server, &moment);
     settle(node);
 }
 
@@ -283,22 +289,22 @@ static void start_server(struct single_node *node)
 {
     Qnfs__NodeRegister body = QNFS__NODE_REGISTER__INIT;
     Qnfs__Command command = QNFS__COMMAND__INIT;
-    node->incarnation.value = 0;
-    node->request_number = 0;
-    body.node = SINGLE_NODE_ID;
+    struct single_server *server = &node->servers[node->active];
+    *server = (struct single_server){0};
+    body.node = node->active + 1;
     command.body_case = QNFS__COMMAND__BODY_NODE_REGISTER;
     command.node_register = &body;
     enum nfsstat4 status = single_node_command(node, &command);
-    CHECK(status == NFS4_OK && node->incarnation.value != 0);
+    CHECK(status == NFS4_OK && server->incarnation.value != 0);
     struct nfs4_config config = {
         .loop = 0,
-        .node = SINGLE_NODE_ID,
-        .incarnation = node->incarnation,
+        .node = node->active + 1,
+        .incarnation = server->incarnation,
         .mac_key = node->machine.mac_key,
         .server_epoch = node->machine.server_epoch,
     };
     memcpy(config.cluster_id, node->machine.cluster_id, sizeof(config.cluster_id));
-    node->server = nfs4_server_create(&config);
+    node->server = server->server = nfs4_server_create(&config);
     deliver_effects(node);
 }
 
@@ -345,31 +351,36 @@ void single_node_init_over(struct single_node *node, struct kv_store *store)
     start_server(node);
 }
 
-static void drop_waits(struct list *waits)
+/* What the server had asked for is lost with it. */
+static void drop_waits(struct list *waits, const struct nfs4_server *server)
 {
-    struct list_link *link;
-    while ((link = list_first(waits)) != NULL) {
-        list_remove(link);
-        heap_free(container_of(link, struct single_wait, link));
+    struct list_link *link = list_first(waits);
+    while (link != NULL) {
+        struct list_link *next = list_next(waits, link);
+        struct single_wait *wait = container_of(link, struct single_wait, link);
+        if (wait->server == server) {
+            list_remove(link);
+            heap_free(wait);
+        }
+        link = next;
     }
 }
 
 static void stop_server(struct single_node *node)
 {
-    struct list_link *link;
+    drop_waits(&node->proposals, node->server);
+    drop_waits(&node->block_reads, node->server);
     nfs4_server_destroy(node->server);
-    drop_waits(&node->proposals);
-    drop_waits(&node->block_reads);
-    while ((link = list_first(&node->replies)) != NULL) {
-        struct single_reply *reply = container_of(link, struct single_reply, link);
-        list_remove(link);
-        buffer_put(reply->bytes);
-        heap_free(reply);
-    }
-    while ((link = list_first(&node->effects)) != NULL) {
-        list_remove(link);
-        heap_free(container_of(link, struct single_effect, link));
-    }
+    node->server = node->servers[node->active].server = NULL;
+}
+
+void single_node_switch(struct single_node *node, size_t number)
+{
+    CHECK(number >= 1 && number <= SINGLE_SERVERS_MAX);
+    node->active = number - 1;
+    node->server = node->servers[node->active].server;
+    if (node->server == NULL)
+        start_server(node);
 }
 
 void single_node_restart(struct single_node *node)
@@ -383,7 +394,21 @@ void single_node_restart(struct single_node *node)
 void single_node_fini(struct single_node *node)
 {
     struct list_link *link;
-    stop_server(node);
+    for (node->active = 0; node->active < SINGLE_SERVERS_MAX; node->active++) {
+        node->server = node->servers[node->active].server;
+        if (node->server != NULL)
+            stop_server(node);
+    }
+    while ((link = list_first(&node->replies)) != NULL) {
+        struct single_reply *reply = container_of(link, struct single_reply, link);
+        list_remove(link);
+        buffer_put(reply->bytes);
+        heap_free(reply);
+    }
+    while ((link = list_first(&node->effects)) != NULL) {
+        list_remove(link);
+        heap_free(container_of(link, struct single_effect, link));
+    }
     while ((link = list_first(&node->blocks)) != NULL) {
         struct single_block *block = container_of(link, struct single_block, link);
         list_remove(link);

@@ -1,4 +1,4 @@
-/* single_node.h: an NFS server with the real machine behind it and nothing between them: what the server proposes is
+/* single_node.h: an NFS server (or two) with the real machine behind it and nothing between them: what the server proposes is
  * applied at once, over a store in memory. Calls go in as records, replies come out as records; time moves when the test
  * says so. For unit tests, scenarios and the fuzzer of compounds.
  *
@@ -27,21 +27,31 @@ struct single_block {
 
 struct single_wait {
     struct list_link link;
-    struct proposal *proposal; /* or NULL, and: */
+    struct nfs4_server *server; /* that asked */
+    struct proposal *proposal;  /* or NULL, and: */
     uint64_t place;
     struct nfs4_block_read *reads;
     size_t read_count;
 };
 
+#define SINGLE_SERVERS_MAX 2u
+
+/* One process: node 1 or 2. */
+struct single_server {
+    struct nfs4_server *server; /* NULL: was never started */
+    struct incarnation_id incarnation;
+    uint64_t request_number; /* of the node's own commands */
+};
+
 struct single_node {
     struct kv_store *store;
     struct machine machine;
-    struct nfs4_server *server;
+    struct nfs4_server *server; /* that calls go to: servers[active] */
+    size_t active;
+    struct single_server servers[SINGLE_SERVERS_MAX];
     struct nfs4_outbox outbox;
-    struct incarnation_id incarnation;
-    uint64_t index;          /* of the last entry */
-    uint64_t request_number; /* of the node's own commands */
-    uint64_t now_ms;         /* boot time and uptime alike */
+    uint64_t index;  /* of the last entry */
+    uint64_t now_ms; /* boot time and uptime alike */
     int64_t wall_ns;
     uint64_t behind;     /* how many entries the server's view says it lacks: barriers then wait */
     struct list replies; /* struct single_reply, not yet taken */
@@ -61,8 +71,11 @@ void single_node_init(struct single_node *node);
 void single_node_init_over(struct single_node *node, struct kv_store *store);
 void single_node_fini(struct single_node *node);
 
-/* kill -9 and a start: all memory of the server is gone, a new incarnation is registered. */
+/* kill -9 and a start: all memory of the active server is gone, a new incarnation is registered. */
 void single_node_restart(struct single_node *node);
+
+/* From now on calls go to the other node's server (1 or 2), over the same state; it is started if it was not. */
+void single_node_switch(struct single_node *node, size_t number);
 
 /* What a step may know now; its view is released by the caller. */
 struct nfs4_moment single_node_moment(struct single_node *node);
