@@ -8,6 +8,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* No log gets there; sums with an index below it cannot overflow. */
+#define INDEX_MAX (UINT64_C(1) << 62)
+
 /* --- a new log --- */
 
 struct name_list {
@@ -158,6 +161,12 @@ static enum status records_open(struct recovery *recovery)
     if (status != STATUS_OK)
         return recovery_refuse(recovery, status == STATUS_NOT_FOUND ? STATUS_BAD_DATA : status,
                                "the record log/snapshot is damaged or unreadable");
+    const struct log_snapshot *snapshot = &recovery->recovered->snapshot;
+    if (snapshot->term > recovery->vote.term || snapshot->index > INDEX_MAX)
+        return recovery_refuse(recovery, STATUS_BAD_DATA,
+                               "the record log/snapshot is of entry %" PRIu64 " in term %" PRIu64
+                               ", the vote record of term %" PRIu64,
+                               snapshot->index, snapshot->term, recovery->vote.term);
     return STATUS_OK;
 }
 
@@ -205,7 +214,7 @@ static enum status batch_add(struct recovery *recovery, const struct log_scan *s
 static enum status segment_join(struct recovery *recovery, const struct segment_header *header, bool base)
 {
     struct log_files *files = &recovery->writer->files;
-    if (!base && header->first_index > recovery->last_index + 1)
+    if (header->first_index > INDEX_MAX || (!base && header->first_index > recovery->last_index + 1))
         return recovery_refuse(recovery, STATUS_BAD_DATA,
                                "segment %" PRIu64 " begins at entry %" PRIu64 ", the ones before end at %" PRIu64,
                                header->number, header->first_index, recovery->last_index);
@@ -311,16 +320,22 @@ static enum status leftovers_remove(struct recovery *recovery, size_t base)
     return status == STATUS_NOT_FOUND ? STATUS_IO : status;
 }
 
-/* A snapshot that the entries do not lead to (it was installed over another log) leaves none of them. */
-static void snapshot_reconcile(struct recovery *recovery)
+/* A snapshot that the entries do not lead to (it was installed over another log) leaves none of them; the record says so
+ * before a segment begins behind it. */
+static enum status snapshot_reconcile(struct recovery *recovery)
 {
     struct log_files *files = &recovery->writer->files;
     struct log_snapshot *snapshot = &recovery->recovered->snapshot;
     if (recovery->last_index >= snapshot->index && !recovery->snapshot_differs)
-        return;
-    snapshot->cut_index = snapshot->index;
+        return STATUS_OK;
     files->place_count = 0;
     files->first_index = snapshot->index + 1;
+    if (snapshot->cut_index == snapshot->index)
+        return STATUS_OK;
+    uint8_t bytes[LOG_SNAPSHOT_MAX_BYTES];
+    snapshot->cut_index = snapshot->index;
+    size_t size_bytes = log_snapshot_encode(snapshot, bytes);
+    return record_save(&recovery->writer->snapshot, slice_make(bytes, size_bytes));
 }
 
 /* What the replica gets to know: terms, kinds and configurations. */
@@ -371,9 +386,10 @@ static enum status recovery_run(struct recovery *recovery)
         status = segments_read(recovery, base);
     if (status == STATUS_OK)
         status = leftovers_remove(recovery, base);
+    if (status == STATUS_OK)
+        status = snapshot_reconcile(recovery);
     if (status != STATUS_OK)
         return status;
-    snapshot_reconcile(recovery);
     if (snapshot->cut_index == snapshot->index)
         recovery->writer->files.first_term = snapshot->term;
     if (snapshot->index == 0 && recovery->writer->files.place_count == 0)

@@ -209,6 +209,9 @@ static void message_take(struct replica *replica, struct replica_message *messag
         CHECK(message->index <= replica->handed_index);
         if (message->index > replica->flushed_index)
             replica->flushed_index = message->index;
+#ifdef QNFS_PLANT_CUT_TOO_FAR
+        replica->flushed_index = replica->applied_index;
+#endif
         break;
     }
 }
@@ -218,6 +221,9 @@ static void message_take(struct replica *replica, struct replica_message *messag
 static uint64_t uptime_stamp(struct replica *replica)
 {
     uint64_t uptime_ms = replica->uptime_base_ms + (replica->now_ms - replica->led_since_ms);
+#ifdef QNFS_PLANT_WALL_CLOCK_LEASES
+    uptime_ms = (uint64_t)(replica->wall_ns / 1000000);
+#endif
     if (uptime_ms > replica->uptime_stamped_ms)
         replica->uptime_stamped_ms = uptime_ms;
     return replica->uptime_stamped_ms;
