@@ -42,7 +42,7 @@ static void hashtable_grow(struct hashtable *table)
 {
     struct hashtable larger = {.bucket_count =
                                    table->bucket_count == 0 ? HASHTABLE_FIRST_BUCKETS : table->bucket_count * 2};
-    larger.buckets = heap_alloc(larger.bucket_count * sizeof(*larger.buckets));
+    larger.buckets = heap_alloc(larger.bucket_count * sizeof(void *));
     for (size_t i = 0; i < table->bucket_count; i++) {
         struct hashtable_link *link = table->buckets[i];
         while (link != NULL) {

@@ -48,18 +48,18 @@ enum step exchange_id_step(struct compound *compound)
 }
 
 /* The cluster's id as text: it never changes, so neither does the server's scope. */
-static struct slice cluster_text(struct compound *compound, const char *suffix)
+static struct slice cluster_text(struct compound *compound, struct slice suffix)
 {
     static const char digits[] = "0123456789abcdef";
-    size_t suffix_bytes = strlen(suffix);
-    uint8_t *text = arena_alloc(compound_arena(compound), CLUSTER_TEXT_BYTES + suffix_bytes);
+    uint8_t *text = arena_alloc(compound_arena(compound), CLUSTER_TEXT_BYTES + suffix.size_bytes);
     for (size_t i = 0; i < CLUSTER_TEXT_BYTES / 2; i++) {
         uint8_t byte = compound->server->config.cluster_id[i];
         text[2 * i] = (uint8_t)digits[byte >> 4];
         text[2 * i + 1] = (uint8_t)digits[byte & 15u];
     }
-    memcpy(text + CLUSTER_TEXT_BYTES, suffix, suffix_bytes);
-    return slice_make(text, CLUSTER_TEXT_BYTES + suffix_bytes);
+    if (suffix.size_bytes > 0)
+        memcpy(text + CLUSTER_TEXT_BYTES, suffix.data, suffix.size_bytes);
+    return slice_make(text, CLUSTER_TEXT_BYTES + suffix.size_bytes);
 }
 
 void exchange_id_finish(struct compound *compound, const Qnfs__Result *result)
@@ -73,8 +73,8 @@ void exchange_id_finish(struct compound *compound, const Qnfs__Result *result)
     resok->eir_sequenceid = result->exchange_id->sequence;
     resok->eir_flags = (result->exchange_id->flags & ~EXCHGID4_FLAG_MASK_PNFS) | EXCHGID4_FLAG_USE_NON_PNFS;
     resok->eir_state_protect.spr_how = SP4_NONE;
-    resok->eir_server_owner.so_major_id = cluster_text(compound, "/" IDENTITY_DEFAULT);
-    resok->eir_server_scope = cluster_text(compound, "");
+    resok->eir_server_owner.so_major_id = cluster_text(compound, slice_text("/" IDENTITY_DEFAULT));
+    resok->eir_server_scope = cluster_text(compound, SLICE_EMPTY);
     resok->eir_server_impl_id_present = true;
     resok->eir_server_impl_id.nii_domain = slice_text(IMPLEMENTATION_DOMAIN);
     resok->eir_server_impl_id.nii_name = slice_text(IMPLEMENTATION_NAME);

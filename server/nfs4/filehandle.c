@@ -9,7 +9,10 @@
  *     20      8  MAC: the first half of SipHash-2-4-128 over "qfh1" and bytes 0 to 19 */
 #define FILEHANDLE_VERSION 1u
 #define FILEHANDLE_MAC_OFFSET 20u
-#define FILEHANDLE_MAC_DOMAIN "qfh1"
+#define FILEHANDLE_DOMAIN_BYTES 4u
+
+/* Keeps these MACs apart from the others that are made with the key. */
+static const uint8_t filehandle_domain[FILEHANDLE_DOMAIN_BYTES] = {'q', 'f', 'h', '1'};
 
 static void number_put(uint8_t *bytes, uint64_t value, size_t size_bytes)
 {
@@ -27,9 +30,9 @@ static uint64_t number_get(const uint8_t *bytes, size_t size_bytes)
 
 static uint64_t filehandle_mac(const struct siphash_key *key, const uint8_t *bytes)
 {
-    uint8_t input[4 + FILEHANDLE_MAC_OFFSET];
-    memcpy(input, FILEHANDLE_MAC_DOMAIN, 4);
-    memcpy(input + 4, bytes, FILEHANDLE_MAC_OFFSET);
+    uint8_t input[FILEHANDLE_DOMAIN_BYTES + FILEHANDLE_MAC_OFFSET];
+    memcpy(input, filehandle_domain, FILEHANDLE_DOMAIN_BYTES);
+    memcpy(input + FILEHANDLE_DOMAIN_BYTES, bytes, FILEHANDLE_MAC_OFFSET);
     return siphash128(key, slice_make(input, sizeof(input))).low;
 }
 
