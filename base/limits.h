@@ -222,8 +222,9 @@
 #define APPLIER_FLUSHES_MAX 4u
 /* How long SIGTERM waits for the answers that clients wait for. */
 #define NODE_DRAIN_MS 10000u
-/* A gateway loop that has not turned over for so long is sick: /healthz says so. */
-#define NODE_ALIVE_MS 1000u
+/* A gateway loop, raft loop, log writer or applier that has not turned over for so long is sick: /healthz says so. They
+ * wake at least every WORKER_SLEEP_MS. */
+#define NODE_ALIVE_MS 3000u
 /* Raft timers: an election after so long without a leader, a heartbeat so often. */
 #define REPLICA_ELECTION_MS 300u
 #define REPLICA_HEARTBEAT_MS 60u

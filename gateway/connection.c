@@ -433,6 +433,8 @@ static void connection_tick(struct gateway *gateway, struct connection *connecti
 {
     if (connection->closing)
         return;
+    if (connection->requests > 0) /* idle begins when the last answer is given */
+        connection->last_call_ms = now_ms;
     if (connection->output_bytes == 0)
         connection->last_sent_ms = now_ms;
     else if (now_ms - connection->last_sent_ms > GATEWAY_SEND_TIMEOUT_MS)

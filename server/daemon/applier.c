@@ -15,6 +15,7 @@ void applier_init(struct applier *applier, struct kv_store *store, struct block_
     arena_init(&applier->actions_arena);
     machine_load(&applier->machine, kv_store_present(store), &applier->arena);
     arena_reset(&applier->arena);
+    atomic_store_explicit(&published->command, applier->machine.command_number, memory_order_relaxed);
     atomic_store_explicit(&published->index, machine_whole_index(&applier->machine), memory_order_release);
 }
 
@@ -77,6 +78,27 @@ static void applier_post(struct applier *applier, const Qnfs__Command *command, 
     action->bytes = bytes;
 }
 
+#ifdef QNFS_PLANT_REPLY_BEFORE_APPLY
+/* A planted bug: the result is out, but the batch waits. */
+static void applier_hold(struct applier *applier, const struct transaction *transaction)
+{
+    applier->held_arena = applier->arena;
+    applier->held = *transaction;
+    applier->held.arena = &applier->held_arena;
+    applier->holds = true;
+    arena_init(&applier->arena);
+}
+
+static enum status applier_write_held(struct applier *applier)
+{
+    enum status status = applier->holds ? kv_store_write(applier->store, &applier->held) : STATUS_OK;
+    applier->holds = applier->holds && status != STATUS_OK;
+    if (!applier->holds)
+        arena_fini(&applier->held_arena);
+    return status;
+}
+#endif
+
 static enum status applier_command(struct applier *applier, const struct machine_position *position,
                                    struct slice packed, struct slice content)
 {
@@ -85,6 +107,11 @@ static enum status applier_command(struct applier *applier, const struct machine
     enum status status = log_command_unpack(packed, &applier->arena, &command);
     if (status != STATUS_OK)
         return status;
+#ifdef QNFS_PLANT_REPLY_BEFORE_APPLY
+    status = applier_write_held(applier);
+    if (status != STATUS_OK)
+        return status;
+#endif
     struct machine before = applier->machine; /* what a full disk takes us back to */
     struct transaction transaction;
     struct machine_answer answer;
@@ -92,11 +119,14 @@ static enum status applier_command(struct applier *applier, const struct machine
     machine_apply(&applier->machine, &transaction, position, command, content, &applier->arena, &answer);
     if (transaction.read.failed || kv_store_present(applier->store)->failed)
         return STATUS_IO;
+#ifndef QNFS_PLANT_REPLY_BEFORE_APPLY
     status = applier_write(applier, &transaction, &answer, content);
+#endif
     if (status != STATUS_OK) {
         applier->machine = before;
         return status;
     }
+    atomic_store_explicit(&applier->published->command, applier->machine.command_number, memory_order_relaxed);
     atomic_fetch_add_explicit(&applier->published->number, 1, memory_order_release);
     for (size_t i = 0; i < answer.effect_count; i++) {
         if (answer.effects[i].kind != EFFECT_STORE_BLOCK)
@@ -106,6 +136,9 @@ static enum status applier_command(struct applier *applier, const struct machine
     applier->commands_since_flush++;
     applier->bytes_since_flush += packed.size_bytes;
     applier->content_since_flush += content.size_bytes;
+#ifdef QNFS_PLANT_REPLY_BEFORE_APPLY
+    applier_hold(applier, &transaction);
+#endif
     return STATUS_OK;
 }
 

@@ -46,6 +46,11 @@ struct applier {
     struct arena actions_arena; /* of one step */
     struct applier_action *first;
     struct applier_action **last;
+#ifdef QNFS_PLANT_REPLY_BEFORE_APPLY
+    struct arena held_arena; /* of the batch that is written when the next command comes */
+    struct transaction held;
+    bool holds;
+#endif
 };
 
 /* Loads the machine from the store; publishes where it stands. The store and the blocks are not owned. */

@@ -18,7 +18,9 @@ struct applier_post {
 struct applier_thread {
     struct applier *applier;
     struct applier_ports ports;
+    struct clock clock;
     const struct log *log;
+    atomic_uint_least64_t alive_ms;
     struct worker apply;
     struct worker flush;
     bool advanced; /* since the last word to ports.advanced */
@@ -30,6 +32,11 @@ static struct applier_post *post_create(void)
     struct applier_post *post = calloc(1, sizeof(*post));
     CHECK(post != NULL);
     return post;
+}
+
+static void apply_alive(struct applier_thread *thread)
+{
+    atomic_store_explicit(&thread->alive_ms, thread->clock.boot_ms(thread->clock.context), memory_order_relaxed);
 }
 
 static void apply_carry(struct applier_thread *thread, const struct applier_action *action)
@@ -64,6 +71,7 @@ static void apply_entry(struct applier_thread *thread, const struct replica_entr
             if (!told)
                 log_line(thread->log, LOG_ERROR, "the disk is full: changes wait until there is room");
             told = true;
+            apply_alive(thread);
             usleep(DISK_FULL_RETRY_MS * 1000);
         }
     } while (status == STATUS_NO_SPACE);
@@ -106,6 +114,7 @@ static void on_apply_idle(void *context)
     if (thread->advanced)
         thread->ports.advanced(thread->ports.context);
     thread->advanced = false;
+    apply_alive(thread);
 }
 
 static enum status flush_all(struct applier_thread *thread)
@@ -134,12 +143,13 @@ static void on_flush(void *context, struct list_link *link)
 }
 
 struct applier_thread *applier_thread_create(struct applier *applier, const struct applier_ports *ports,
-                                             const struct log *log)
+                                             struct clock clock, const struct log *log)
 {
     struct applier_thread *thread = calloc(1, sizeof(*thread));
     CHECK(thread != NULL);
     thread->applier = applier;
     thread->ports = *ports;
+    thread->clock = clock;
     thread->log = log;
     worker_init(&thread->flush, APPLIER_FLUSHES_MAX, WORKER_SLEEP_MS, thread, on_flush, NULL);
     worker_init(&thread->apply, APPLIER_INBOX_MAX, WORKER_SLEEP_MS, thread, on_apply, on_apply_idle);
@@ -157,6 +167,11 @@ void applier_thread_apply(struct applier_thread *thread, const struct replica_en
     struct applier_post *post = post_create();
     post->entry = *entry;
     worker_post(&thread->apply, &post->link);
+}
+
+uint64_t applier_thread_alive_ms(const struct applier_thread *thread)
+{
+    return atomic_load_explicit(&thread->alive_ms, memory_order_relaxed);
 }
 
 void applier_thread_flush(struct applier_thread *thread)

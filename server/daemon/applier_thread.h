@@ -2,6 +2,7 @@
 #ifndef SERVER_DAEMON_APPLIER_THREAD_H
 #define SERVER_DAEMON_APPLIER_THREAD_H
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "server/daemon/applier.h"
 #include "server/daemon/worker.h"
@@ -24,12 +25,15 @@ struct applier_thread;
 /* The applier has been initialised and is used by the threads alone from now on until they are stopped. Can be posted to;
  * the threads start with applier_thread_run. */
 struct applier_thread *applier_thread_create(struct applier *applier, const struct applier_ports *ports,
-                                             const struct log *log);
+                                             struct clock clock, const struct log *log);
 
 void applier_thread_run(struct applier_thread *thread);
 
 /* An entry that is committed, in order; one owner of its bytes goes along. Any thread. */
 void applier_thread_apply(struct applier_thread *thread, const struct replica_entry *entry);
+
+/* When the applier last turned over (waiting for room on a full disk counts), boot time in ms. Any thread. */
+uint64_t applier_thread_alive_ms(const struct applier_thread *thread);
 
 /* Asks for a flush now (the log wants to be cut). Any thread. */
 void applier_thread_flush(struct applier_thread *thread);

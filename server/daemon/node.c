@@ -216,6 +216,9 @@ static void node_serve(void *context, struct incarnation_id incarnation, const s
 static bool node_healthy(struct node *node)
 {
     uint64_t now_ms = node->clock.boot_ms(node->clock.context);
+    if (now_ms > replica_thread_alive_ms(node->replica) + NODE_ALIVE_MS ||
+        now_ms > applier_thread_alive_ms(node->apply) + NODE_ALIVE_MS)
+        return false;
     for (uint32_t loop = 0; loop < atomic_load(&node->loops_started); loop++) {
         uint64_t alive_ms = gateway_thread_alive_ms(node->loops[loop]);
         if (now_ms > alive_ms + NODE_ALIVE_MS)
@@ -238,7 +241,7 @@ static void node_status(void *context, struct admin_node_status *status)
         .term = replica.term,
         .commit_index = replica.commit_index,
         .applied_index = atomic_load(&node->published.index),
-        .applied_number = atomic_load(&node->published.number),
+        .applied_number = atomic_load(&node->published.command),
         .flushed_index = atomic_load(&node->published.flushed_index),
         .log_bytes = folder_size_bytes(node->config->data_dir, "log"),
         .flushes = atomic_load(&node->flushes),
@@ -394,7 +397,7 @@ static void node_start_threads(struct node *node)
     node->pool = block_pool_create(BLOCK_POOL_THREADS, node->blocks, node->log, node, node_blocks_done);
     node->steward = steward_thread_start(steward_create(&steward, node->random), node->store, node->blocks,
                                          &node->published, &steward_ports, node->clock, node->log);
-    node->apply = applier_thread_create(&node->applier, &applier_ports, node->log);
+    node->apply = applier_thread_create(&node->applier, &applier_ports, node->clock, node->log);
     node->replica =
         replica_thread_create(replica, node->writer, &node->published, &replica_ports, node->clock, node->log);
     applier_thread_run(node->apply);

@@ -13,6 +13,7 @@ struct published {
     atomic_uint_least64_t commit;    /* index known committed: the barrier of reads that start now */
     atomic_uint_least64_t index;     /* every entry up to it is applied whole */
     atomic_uint_least64_t number;    /* commands and passed entries applied in this process: the version of the state */
+    atomic_uint_least64_t command;   /* number of the last command in the state */
     atomic_uint_least64_t uptime_ms; /* the cluster's clock as of the last entry applied */
     atomic_uint_least64_t uptime_at_ms;  /* boot time when that was, or since this node leads */
     atomic_bool log_low;                 /* the log lives from its reserve: refuse what grows */

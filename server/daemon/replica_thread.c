@@ -21,6 +21,8 @@ struct replica_thread {
     pthread_t raft_thread;
     pthread_t writer_thread;
     atomic_bool stopping;
+    atomic_uint_least64_t raft_alive_ms;
+    atomic_uint_least64_t writer_alive_ms;
     pthread_mutex_t status_mutex;
     struct replica_status status;
 };
@@ -98,6 +100,7 @@ static void *raft_main(void *context)
     while (!atomic_load_explicit(&thread->stopping, memory_order_relaxed)) {
         struct list messages;
         uint64_t now_ms = thread->clock.boot_ms(thread->clock.context);
+        atomic_store_explicit(&thread->raft_alive_ms, now_ms, memory_order_relaxed);
         uint64_t deadline_ms = thread->actions.deadline_ms;
         uint64_t wait_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
         inbox_wait(&thread->messages, &messages, wait_ms < WORKER_SLEEP_MS ? (uint32_t)wait_ms : WORKER_SLEEP_MS);
@@ -117,6 +120,8 @@ static void *writer_main(void *context)
         struct list requests;
         struct list replies;
         list_init(&replies);
+        atomic_store_explicit(&thread->writer_alive_ms, thread->clock.boot_ms(thread->clock.context),
+                              memory_order_relaxed);
         inbox_wait(&thread->requests, &requests, WORKER_SLEEP_MS);
         enum status status = log_writer_step(thread->writer, &requests, &replies);
         struct list_link *link;
@@ -188,6 +193,13 @@ void replica_thread_status(struct replica_thread *thread, struct replica_status 
     pthread_mutex_lock(&thread->status_mutex);
     *status = thread->status;
     pthread_mutex_unlock(&thread->status_mutex);
+}
+
+uint64_t replica_thread_alive_ms(const struct replica_thread *thread)
+{
+    uint64_t raft_ms = atomic_load_explicit(&thread->raft_alive_ms, memory_order_relaxed);
+    uint64_t writer_ms = atomic_load_explicit(&thread->writer_alive_ms, memory_order_relaxed);
+    return raft_ms < writer_ms ? raft_ms : writer_ms;
 }
 
 static void drain(struct replica_thread *thread)

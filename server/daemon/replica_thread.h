@@ -39,6 +39,9 @@ void replica_thread_flushed(struct replica_thread *thread, uint64_t index);
 /* A copy of the replica's status, at most a step old. Any thread. */
 void replica_thread_status(struct replica_thread *thread, struct replica_status *status);
 
+/* When the slower of both threads last turned over, boot time in ms. Any thread. */
+uint64_t replica_thread_alive_ms(const struct replica_thread *thread);
+
 /* Ends both threads; what was not yet synced is not waited for. */
 void replica_thread_stop(struct replica_thread *thread);
 
