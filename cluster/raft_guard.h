@@ -1,6 +1,6 @@
 /* raft_guard.h: libraft's core behind the rules that make it safe (docs/raft-guard.md). The library is used through
- * raft_step() alone; nobody else calls it. Rules G1 to G14 each have a compile switch QNFS_PLANT_G<N>_OFF, so that the
- * simulator can show that it misses none.
+ * raft_step() alone; nobody else calls it. Rules G1 to G14, G2B and G8B each have a compile switch QNFS_PLANT_G<N>_OFF, so
+ * that the simulator can show that it misses none.
  *
  * Rules that wrap a step act inside guard_step. The others are questions that the replica asks before it submits, sends
  * or feeds something; they are pure. */
