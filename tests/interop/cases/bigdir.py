@@ -4,7 +4,7 @@ import threading
 
 def run(env, report):
     directory = env.directory("bigdir") + "/many"
-    count = 100000 if env.long_form else 3000 if env.killing else 8000
+    count = 100000 if env.long_form else 3000 if env.killing else 6000
     report.program("fill", *env.program(env.a, "bigdir", "fill", directory, count))
     results = {}
 

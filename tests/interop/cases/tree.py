@@ -3,7 +3,7 @@
 
 def run(env, report):
     directory = env.directory("tree")
-    count = 30000 if env.long_form else 800 if env.killing else 1500
+    count = 30000 if env.long_form else 600 if env.killing else 1000
     arguments = (env.seed, count)
     report.program("make", *env.program(env.a, "tree", "make", "/tmp/tree", *arguments, planted=False))
 
