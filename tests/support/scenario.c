@@ -446,6 +446,9 @@ static bool line_node(struct scenario *scenario, const struct scenario_words *wo
         single_node_advance(node, words->count > 1 ? strtoull(words->word[1], NULL, 10) : 0);
     } else if (strcmp(verb, "behind") == 0) {
         node->behind = words->count > 1 ? strtoull(words->word[1], NULL, 10) : 0;
+    } else if (strcmp(verb, "commands") == 0) {
+        scenario_say(scenario, "  %llu\n", (unsigned long long)(node->commands - scenario->commands_seen));
+        scenario->commands_seen = node->commands;
     } else if (strcmp(verb, "node") == 0) {
         single_node_switch(node, words->count > 1 ? strtoul(words->word[1], NULL, 10) : 1);
     } else if (strcmp(verb, "close") == 0) {

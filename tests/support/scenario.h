@@ -11,6 +11,7 @@
  *   > restart                               kill -9 and a start
  *   > hold, apply [one], release, lose      proposals wait; are applied; need not wait any more; are applied, but the
  *                                           node dies before it has their results
+ *   > commands                              how many commands were applied since the last time
  *   > node 1|2                              requests go to this node from now on
  *   > blocks ok|bad                         what waits for blocks gets them, or does not
  *   > advance MS, expire                    time passes; the timekeeper looks for leases that have run out
@@ -60,6 +61,7 @@ struct scenario {
     size_t client_count;
     uint32_t next_xid;
     int64_t start_ns;
+    uint64_t commands_seen;
     char *text; /* what has come of it so far */
     size_t text_bytes;
     uint64_t served[OPNUM4_TABLE_SIZE]; /* results of operations that were not refused as NOTSUPP */
