@@ -31,7 +31,8 @@ uint32_t configuration_voters(const struct configuration *configuration);
 /* True if `id` is the only voter. Pure. */
 bool configuration_sole_voter(const struct configuration *configuration, uint64_t id);
 
-/* The address that the raft library knows a member by: the id in decimal, as a C string; returns its size with the end. */
+/* The address that the raft library knows a member by: the id in decimal, as a C string; returns its size with the
+ * end. */
 size_t configuration_address(uint64_t id, struct span room);
 
 /* The bytes of the raft library's own encoding, each address being the id in decimal; equal configurations give equal

@@ -1,5 +1,5 @@
-/* entry_window.h: the entries above the applied one, as far as their bytes are in memory: those that were just packed or
- * received, and those that were read back from the log at the start. */
+/* entry_window.h: the entries above the applied one, as far as their bytes are in memory: those that were just
+ * packed or received, and those that were read back from the log at the start. */
 #ifndef CLUSTER_ENTRY_WINDOW_H
 #define CLUSTER_ENTRY_WINDOW_H
 

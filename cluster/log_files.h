@@ -75,8 +75,8 @@ void log_files_add_segment(struct log_files *files, uint64_t number, uint64_t fi
 /* How many of the entries make the next batch. */
 uint32_t log_files_batch(const struct replica_entry *entries, size_t count);
 
-/* Writes that many entries (log_files_batch) as one batch behind the last entry; not synced. STATUS_NO_SPACE: nothing has
- * changed, try again later. STATUS_IO. */
+/* Writes that many entries (log_files_batch) as one batch behind the last entry; not synced. STATUS_NO_SPACE:
+ * nothing has changed, try again later. STATUS_IO. */
 MUST_CHECK enum status log_files_write(struct log_files *files, const struct replica_entry *entries, uint32_t count);
 
 /* STATUS_IO. */

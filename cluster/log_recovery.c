@@ -320,8 +320,8 @@ static enum status leftovers_remove(struct recovery *recovery, size_t base)
     return status == STATUS_NOT_FOUND ? STATUS_IO : status;
 }
 
-/* A snapshot that the entries do not lead to (it was installed over another log) leaves none of them; the record says so
- * before a segment begins behind it. */
+/* A snapshot that the entries do not lead to (it was installed over another log) leaves none of them; the record
+ * says so before a segment begins behind it. */
 static enum status snapshot_reconcile(struct recovery *recovery)
 {
     struct log_files *files = &recovery->writer->files;

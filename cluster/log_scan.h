@@ -26,8 +26,8 @@ MUST_CHECK enum status log_scan_next(struct log_scan *scan);
 void log_scan_item(const struct log_scan *scan, uint32_t position, struct batch_item *item);
 
 /* At STATUS_NOT_FOUND of log_scan_next in the newest segment: STATUS_OK if the log may end at scan->offset, with the
- * bytes of the batch that was begun there; STATUS_BAD_DATA if a later batch shows that what begins there had been synced
- * (DESIGN.md section 8). STATUS_IO. */
+ * bytes of the batch that was begun there; STATUS_BAD_DATA if a later batch shows that what begins there had been
+ * synced (DESIGN.md section 8). STATUS_IO. */
 MUST_CHECK enum status log_scan_torn(struct log_scan *scan, uint64_t *torn_bytes);
 
 #endif

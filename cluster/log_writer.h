@@ -101,9 +101,9 @@ struct log_recovered {
  * bootstrap left in log/ goes. The caller writes the `node` file afterwards. STATUS_NO_SPACE, STATUS_IO. */
 MUST_CHECK enum status log_create(const struct log_options *options, const struct configuration *configuration);
 
-/* Reads and verifies the log and makes its tail durable; the next append opens a new segment. `problem` says in one line
- * what is wrong and where. STATUS_NOT_FOUND: there is no log. STATUS_BAD_DATA: damage where synced bytes must be: refuse
- * to start. STATUS_IO. */
+/* Reads and verifies the log and makes its tail durable; the next append opens a new segment. `problem` says in one
+ * line what is wrong and where. STATUS_NOT_FOUND: there is no log. STATUS_BAD_DATA: damage where synced bytes must
+ * be: refuse to start. STATUS_IO. */
 MUST_CHECK enum status log_recover(const struct log_options *options, struct log_writer **writer,
                                    struct log_recovered *recovered, struct span problem);
 void log_recovered_fini(struct log_recovered *recovered);

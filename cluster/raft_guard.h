@@ -1,9 +1,9 @@
 /* raft_guard.h: libraft's core behind the rules that make it safe (docs/raft-guard.md). The library is used through
- * raft_step() alone; nobody else calls it. Rules G1 to G14, G2B and G8B each have a compile switch QNFS_PLANT_G<N>_OFF, so
- * that the simulator can show that it misses none.
+ * raft_step() alone; nobody else calls it. Rules G1 to G14, G2B and G8B each have a compile switch
+ * QNFS_PLANT_G<N>_OFF, so that the simulator can show that it misses none.
  *
- * Rules that wrap a step act inside guard_step. The others are questions that the replica asks before it submits, sends
- * or feeds something; they are pure. */
+ * Rules that wrap a step act inside guard_step. The others are questions that the replica asks before it submits,
+ * sends or feeds something; they are pure. */
 #ifndef CLUSTER_RAFT_GUARD_H
 #define CLUSTER_RAFT_GUARD_H
 
@@ -35,8 +35,8 @@ struct guard_options {
 void guard_init(struct raft_guard *guard, const struct guard_options *options);
 void guard_fini(struct raft_guard *guard);
 
-/* One event. 0, or the library's refusal of a SUBMIT or TRANSFER; any other failure of the library is a CHECK, since its
- * state may be half changed. *update points into the guard until the next step. Acts for G1, G8, G10. */
+/* One event. 0, or the library's refusal of a SUBMIT or TRANSFER; any other failure of the library is a CHECK, since
+ * its state may be half changed. *update points into the guard until the next step. Acts for G1, G8, G10. */
 int guard_step(struct raft_guard *guard, struct raft_event *event, struct raft_update *update);
 
 enum raft_state guard_state(const struct raft_guard *guard);

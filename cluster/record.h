@@ -1,7 +1,7 @@
 /* record.h: a small record that is saved in place, in a file of two slots (docs/formats/log.md).
  *
- * A save writes the older slot, syncs, writes the other one, syncs. So at any moment one slot is whole, and after a save
- * that has returned both are: damage to one slot afterwards takes nothing back. No save needs new blocks. */
+ * A save writes the older slot, syncs, writes the other one, syncs. So at any moment one slot is whole, and after a
+ * save that has returned both are: damage to one slot afterwards takes nothing back. No save needs new blocks. */
 #ifndef CLUSTER_RECORD_H
 #define CLUSTER_RECORD_H
 
@@ -19,8 +19,8 @@ struct record {
     uint64_t sequences[2];
 };
 
-/* Makes the file (it must not exist) with this payload in both slots and syncs it, but not its directory. STATUS_REFUSED,
- * STATUS_NO_SPACE, STATUS_IO. On an error nothing is open. */
+/* Makes the file (it must not exist) with this payload in both slots and syncs it, but not its directory.
+ * STATUS_REFUSED, STATUS_NO_SPACE, STATUS_IO. On an error nothing is open. */
 MUST_CHECK enum status record_create(struct record *record, const struct disk *disk, const char *path, uint32_t magic,
                                      struct slice payload);
 

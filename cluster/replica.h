@@ -1,6 +1,7 @@
 /* replica.h: the door to the cluster: commands in, committed entries out. With one node it is the same door.
  *
- * Two actors stand behind it, each a step function over messages, driven by a thread of the shell or by the simulator:
+ * Two actors stand behind it, each a step function over messages, driven by a thread of the shell or by the
+ * simulator:
  *
  *   replica      (raft loop)   the raft core and its guard; never touches the disk
  *   log_writer   (its thread)  log segments and the vote record; the only one that writes them (log_writer.h)
@@ -9,10 +10,10 @@
  * (DESIGN.md section 12), submits it to the core, asks the log writer to append it; the writer syncs and reports;
  * the core commits; the replica hands the entry to the apply thread.
  *
- * The shell's part: it feeds every message that comes, one step each, and carries the actions out in their order, all of
- * them, before the next step. It feeds REPLICA_TICK at actions.deadline_ms. Every reply of the log writer and every entry
- * that was applied comes back as a message. While a vote is being saved the replica holds back what must wait; the shell
- * need not know. */
+ * The shell's part: it feeds every message that comes, one step each, and carries the actions out in their order,
+ * all of them, before the next step. It feeds REPLICA_TICK at actions.deadline_ms. Every reply of the log writer and
+ * every entry that was applied comes back as a message. While a vote is being saved the replica holds back what must
+ * wait; the shell need not know. */
 #ifndef CLUSTER_REPLICA_H
 #define CLUSTER_REPLICA_H
 
@@ -23,8 +24,9 @@
 #include "base/status.h"
 #include "cluster/configuration.h"
 
-/* One command that wants to be in the log. The sender owns it (and the bytes) until the command's result has come back
- * to its ticket, or it was refused; the replica copies the bytes when it packs them, and keeps no pointer afterwards. */
+/* One command that wants to be in the log. The sender owns it (and the bytes) until the command's result has come
+ * back to its ticket, or it was refused; the replica copies the bytes when it packs them, and keeps no pointer
+ * afterwards. */
 struct proposal {
     struct list_link link;
     struct slice command; /* a packed Qnfs__Command */
@@ -33,8 +35,8 @@ struct proposal {
 
 enum replica_entry_kind { REPLICA_ENTRY_COMMANDS, REPLICA_ENTRY_CONFIGURATION, REPLICA_ENTRY_BARRIER };
 
-/* A log entry in memory. The bytes are those of DESIGN.md section 12 for COMMANDS, of configuration.h for CONFIGURATION;
- * a BARRIER has none (an empty buffer). */
+/* A log entry in memory. The bytes are those of DESIGN.md section 12 for COMMANDS, of configuration.h for
+ * CONFIGURATION; a BARRIER has none (an empty buffer). */
 struct replica_entry {
     uint64_t index;
     uint64_t term;
@@ -137,8 +139,8 @@ struct replica *replica_create(const struct replica_options *options, const stru
 /* Gives back everything, whatever was under way. Proposals that still wait are the sender's. */
 void replica_destroy(struct replica *replica);
 
-/* One event. now_ms is boot time (clock.h), never going back, over 0; wall_ns the wall clock. *actions is emptied first.
- * Never waits; a broken invariant of the core is a CHECK. */
+/* One event. now_ms is boot time (clock.h), never going back, over 0; wall_ns the wall clock. *actions is emptied
+ * first. Never waits; a broken invariant of the core is a CHECK. */
 void replica_step(struct replica *replica, struct replica_message *message, uint64_t now_ms, int64_t wall_ns,
                   struct replica_actions *actions);
 

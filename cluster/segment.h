@@ -1,5 +1,5 @@
-/* segment.h: the bytes of a log segment (docs/formats/log.md): a header sector, then batches, each beginning at a sector.
- * A batch is a head (header and a table of its entries, with checksums) and the entries' bytes. */
+/* segment.h: the bytes of a log segment (docs/formats/log.md): a header sector, then batches, each beginning at a
+ * sector. A batch is a head (header and a table of its entries, with checksums) and the entries' bytes. */
 #ifndef CLUSTER_SEGMENT_H
 #define CLUSTER_SEGMENT_H
 

@@ -35,8 +35,8 @@ static void configuration_convert(const struct configuration *configuration, str
     }
 }
 
-/* Node 1 with a log whose entries first_index to last_index are of term 2, in term `term`. first_index > 1: a snapshot of
- * term 2 ends before it. */
+/* Node 1 with a log whose entries first_index to last_index are of term 2, in term `term`. first_index > 1: a
+ * snapshot of term 2 ends before it. */
 static void setup(struct fixture *fixture, const struct configuration *configuration, uint64_t term,
                   uint64_t first_index, uint64_t last_index)
 {

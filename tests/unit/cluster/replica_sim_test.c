@@ -1,7 +1,7 @@
-/* One voter in one thread under a seed: replica, log writer and a disk that loses any subset of what was unsynced. The
- * state is a list of entries with a point up to which it is durable. Checked: no entry that was handed out is ever lost
- * or changed, none is handed out twice or out of order, each start leads in a new term (G5), no (index, term) is used for
- * two entries, time stands still while nobody leads, and the log lives through a full disk.
+/* One voter in one thread under a seed: replica, log writer and a disk that loses any subset of what was unsynced.
+ * The state is a list of entries with a point up to which it is durable. Checked: no entry that was handed out is
+ * ever lost or changed, none is handed out twice or out of order, each start leads in a new term (G5), no (index,
+ * term) is used for two entries, time stands still while nobody leads, and the log lives through a full disk.
  *
  *     replica_sim_test [first seed] [seeds]        a failure prints its seed */
 #include "cluster/replica.h"

@@ -1,5 +1,5 @@
-/* The replica's step by itself: what it packs, what it holds back, and what it asks for. The log writer is played by the
- * test. */
+/* The replica's step by itself: what it packs, what it holds back, and what it asks for. The log writer is played by
+ * the test. */
 #include "cluster/replica.h"
 
 #include <setjmp.h>
