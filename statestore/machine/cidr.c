@@ -127,7 +127,7 @@ bool cidr_parse(struct slice text, struct cidr *cidr)
     const uint32_t most = cidr->is_ipv4 ? 32 : 128;
     cidr->prefix_bits = most;
     if (slash != NULL) {
-        struct slice length = slice_from(text, address.size_bytes + 1);
+        struct slice length = slice_make(slash + 1, text.size_bytes - address.size_bytes - 1);
         if (!cidr_take_decimal(&length, most, &cidr->prefix_bits) || length.size_bytes != 0)
             return false;
     }
