@@ -44,6 +44,9 @@ static enum status entry_count(const struct replica_entry *entry, uint32_t *coun
 static enum status recovery_redo_blocks(struct applier *applier, struct log_writer *writer, uint64_t first_index)
 {
     const struct machine *machine = &applier->machine;
+#ifdef QNFS_PLANT_BLOCKS_NOT_REDONE
+    return STATUS_OK;
+#endif
     uint64_t synced_index = applier_synced_index(applier);
     uint64_t next_number = machine->command_number + 1; /* of the first command behind the entry in hand */
     enum status status = STATUS_OK;

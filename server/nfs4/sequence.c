@@ -55,6 +55,9 @@ static struct slot_entry *sequence_slot(struct compound *compound, struct sessio
     struct slot row;
     slot->loaded = true;
     slot->may_jump = !entry->is_new;
+#ifdef QNFS_PLANT_RESEND_NOT_DEDUPLICATED
+    return slot;
+#endif
     if (slot_get(compound_view(compound), entry->session.id, number, compound_arena(compound), &row)) {
         slot->seqid = slot->row_seqid = row.seqid;
         slot->has_change = slot->has_digest = row.has_change;

@@ -52,12 +52,26 @@ bool machine_has_applied(const struct machine *machine, const struct machine_pos
 {
     if (position->index != machine->applied_index)
         return position->index < machine->applied_index;
+#ifdef QNFS_PLANT_DOUBLE_APPLY
+    return machine->applied_command == machine->applied_count;
+#endif
     return position->command < machine->applied_command || machine->applied_count == 0;
+}
+
+uint64_t machine_whole_index(const struct machine *machine)
+{
+#ifdef QNFS_PLANT_HALF_ENTRY_LEFT_OUT
+    return machine->applied_index;
+#endif
+    return machine->applied_command < machine->applied_count ? machine->applied_index - 1 : machine->applied_index;
 }
 
 /* Commands come in order, none twice and none left out inside an entry. */
 static void position_check(const struct machine *machine, const struct machine_position *position)
 {
+#ifdef QNFS_PLANT_DOUBLE_APPLY
+    return;
+#endif
     CHECK(position->command < position->command_count);
     CHECK(position->term >= machine->applied_term);
     if (position->index == machine->applied_index) {

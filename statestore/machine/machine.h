@@ -84,10 +84,7 @@ bool machine_has_applied(const struct machine *machine, const struct machine_pos
 
 /* The last entry whose commands are all in the state: what may be cut from the log, and what reads may count on. An entry
  * behind it may be half in: a crash can fall between two of its commands. Pure. */
-static inline uint64_t machine_whole_index(const struct machine *machine)
-{
-    return machine->applied_command < machine->applied_count ? machine->applied_index - 1 : machine->applied_index;
-}
+uint64_t machine_whole_index(const struct machine *machine);
 
 /* Executes one command. `command` is checked (nothing unset, nothing unknown: CHECK); `content` are the bytes of a
  * WRITE. All changes, the replay record and the applied row go into the transaction, and the chain hash moves. The

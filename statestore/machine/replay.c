@@ -33,6 +33,9 @@ static bool replay_same_request(struct apply *apply, const Qnfs__SlotOrigin *ori
         apply->result->status = NFS4ERR_SEQ_FALSE_RETRY;
         return false;
     }
+#ifdef QNFS_PLANT_RESEND_NOT_DEDUPLICATED
+    return true;
+#endif
     if (origin->operation > slot->operation)
         return true;
     if (origin->operation == slot->operation)

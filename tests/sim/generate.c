@@ -31,6 +31,10 @@ static void draw_name(struct generation *g, char name[STEP_NAME_BYTES])
 static bool draw_inode(struct generation *g, bool directory, uint16_t *inode)
 {
     const struct population *population = g->client->population;
+    if (directory && world_chance(g->world, 2)) { /* where clients meet */
+        *inode = MODEL_ROOT;
+        return true;
+    }
     bool gone = world_chance(g->world, 40);
     uint64_t candidates = 0;
     for (uint16_t i = 0; i < g->model->inode_count; i++) {
@@ -92,7 +96,7 @@ static bool make_open(struct generation *g, struct step **made)
     draw_name(g, step->name);
     step->owner = owner;
     step->access = world_chance(g->world, 3) ? (uint32_t)world_draw(g->world, 3) + 1 : OPEN4_SHARE_ACCESS_BOTH;
-    step->deny = world_chance(g->world, 12) ? (uint32_t)world_draw(g->world, 3) + 1 : OPEN4_SHARE_DENY_NONE;
+    step->deny = world_chance(g->world, 8) ? (uint32_t)world_draw(g->world, 3) + 1 : OPEN4_SHARE_DENY_NONE;
     step->mode = 0600u + (uint32_t)world_draw(g->world, 8);
     switch (world_draw(g->world, 6)) {
     case 0:

@@ -88,12 +88,17 @@ static bool arguments_read(int count, char **values, struct arguments *arguments
     return true;
 }
 
+static bool runs_over_rocksdb(const struct arguments *arguments, uint64_t number)
+{
+    return arguments->rocksdb_every != 0 && number % arguments->rocksdb_every == 0;
+}
+
 static void run_seed(const struct arguments *arguments, uint64_t number, uint64_t *counters)
 {
     struct seed_options options = {
         .seed = number,
         .verbose = arguments->verbose,
-        .rocksdb = arguments->rocksdb_every != 0 && number % arguments->rocksdb_every == 0,
+        .rocksdb = runs_over_rocksdb(arguments, number),
     };
     seed_run(&options, counters);
 }
@@ -109,9 +114,10 @@ static void job_run(const struct arguments *arguments, struct job *job, uint32_t
 }
 
 /* Waits for all jobs; the first that fails ends the others. */
-static bool jobs_wait(struct job *jobs, uint32_t count)
+static bool jobs_wait(const struct arguments *arguments, struct job *jobs)
 {
     bool good = true;
+    uint32_t count = arguments->jobs;
     for (uint32_t ended = 0; ended < count; ended++) {
         int status;
         pid_t pid = wait(&status);
@@ -123,9 +129,9 @@ static bool jobs_wait(struct job *jobs, uint32_t count)
                 if (good)
                     kill(jobs[i].pid, SIGKILL);
             } else if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
-                printf("VIOLATION in seed %" PRIu64 ": the process fell over with signal %d\n"
-                       "see it again: qnfs_sim --seed %" PRIu64 " -v\n",
-                       jobs[i].seed, WTERMSIG(status), jobs[i].seed);
+                printf("VIOLATION in seed %" PRIu64 ": the process fell over with signal %d\n", jobs[i].seed,
+                       WTERMSIG(status));
+                world_print_again(jobs[i].seed, runs_over_rocksdb(arguments, jobs[i].seed));
             }
         }
         good = false;
@@ -168,7 +174,7 @@ static int run_jobs(const struct arguments *arguments)
         }
         jobs[i].pid = pid;
     }
-    if (!jobs_wait(jobs, arguments->jobs))
+    if (!jobs_wait(arguments, jobs))
         return 1;
     uint64_t counters[COUNTER_COUNT] = {0};
     uint64_t seeds = 0;

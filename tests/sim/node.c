@@ -76,7 +76,7 @@ static void restart(void *context, uint64_t number)
 {
     struct node *node = context;
     if (!node->up && node->life == number)
-        node_start(node);
+        node_boot(node);
 }
 
 /* Tells the shell to do something with directories of ours. */
@@ -252,7 +252,7 @@ static void start_open(struct node *node)
     log_recovered_fini(&recovered);
 }
 
-void node_start(struct node *node)
+void node_boot(struct node *node)
 {
     CHECK(!node->up);
     node->up = true;

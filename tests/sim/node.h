@@ -27,7 +27,7 @@ struct network_ports node_ports(struct node *node);
 void node_set_network(struct node *node, struct network *network);
 
 /* Starts the process; it serves when it is registered. It may crash while starting, and is then started again later. */
-void node_start(struct node *node);
+void node_boot(struct node *node);
 bool node_is_up(const struct node *node);
 bool node_serves(const struct node *node);
 /* How often it has crashed. */

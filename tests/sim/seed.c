@@ -136,7 +136,7 @@ static void run_compare(struct seed *seed)
 static void seed_begin(struct seed *seed, const struct seed_options *options, uint64_t *counters)
 {
     struct world *world = &seed->world;
-    world_init(world, options->seed, options->verbose, counters);
+    world_init(world, options->seed, options->verbose, options->rocksdb, counters);
     seed->population.world = world;
     seed->population.client_count = 1 + (uint32_t)world_draw(world, POPULATION_CLIENTS_MAX);
     seed->population.think_us = 200 + world_draw(world, 3000);
@@ -182,7 +182,7 @@ void seed_run(const struct seed_options *options, uint64_t *counters)
     CHECK(seed != NULL);
     struct world *world = &seed->world;
     seed_begin(seed, options, counters);
-    node_start(seed->node);
+    node_boot(seed->node);
     population_start(&seed->population);
     world_after(world, seed->fault_us, fault, seed, 0);
     while (world->operations < seed->population.operations_wanted || world->faults < SEED_FAULTS_MIN)

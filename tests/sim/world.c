@@ -12,11 +12,12 @@
 /* 2026-01-01. */
 #define BEGIN_WALL_NS INT64_C(1767225600000000000)
 
-void world_init(struct world *world, uint64_t seed, bool verbose, uint64_t *counters)
+void world_init(struct world *world, uint64_t seed, bool verbose, bool rocksdb, uint64_t *counters)
 {
     *world = (struct world){
         .seed = seed,
         .verbose = verbose,
+        .rocksdb = rocksdb,
         .random = {seed * UINT64_C(0x9e3779b97f4a7c15) + 1},
         .now_us = BEGIN_US,
         .counters = counters,
@@ -131,14 +132,20 @@ void world_trace(const struct world *world, const char *format, ...)
     va_end(arguments);
 }
 
+void world_print_again(uint64_t seed, bool rocksdb)
+{
+    printf("see it again: qnfs_sim --seed %llu --rocksdb-every %d -v\n", (unsigned long long)seed, rocksdb ? 1 : 0);
+}
+
 _Noreturn void world_violation(const struct world *world, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     printf("VIOLATION in seed %llu at %.3f ms: ", (unsigned long long)world->seed, (double)world->now_us / 1000.0);
     vprintf(format, arguments);
-    printf("\nsee it again: qnfs_sim --seed %llu -v\n", (unsigned long long)world->seed);
     va_end(arguments);
+    putchar('\n');
+    world_print_again(world->seed, world->rocksdb);
     fflush(stdout);
     _exit(1);
 }

@@ -23,6 +23,7 @@ struct world_event {
 struct world {
     uint64_t seed;
     bool verbose;
+    bool rocksdb; /* the node's state is a real RocksDB */
     struct random_seeded random;
     uint64_t now_us; /* since the world began; also the boot time of the node's machine */
     int64_t wall_offset_ns;
@@ -35,7 +36,7 @@ struct world {
     uint64_t faults;
 };
 
-void world_init(struct world *world, uint64_t seed, bool verbose, uint64_t *counters);
+void world_init(struct world *world, uint64_t seed, bool verbose, bool rocksdb, uint64_t *counters);
 void world_fini(struct world *world);
 
 /* A number below `bound` (over 0). */
@@ -60,6 +61,9 @@ static inline void world_count(struct world *world, enum counter counter, uint64
 
 /* A line of the story, with -v. */
 void world_trace(const struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Prints the command that runs a seed again with its story. */
+void world_print_again(uint64_t seed, bool rocksdb);
 
 /* Something is wrong with the system under test: says what and how to see it again, and ends the process with status
  * 1. */
