@@ -44,6 +44,7 @@ struct log_writer {
     uint64_t reported_epoch;
     uint64_t cut_index; /* of the saved snapshot record */
     enum log_space space;
+    enum status failed; /* not STATUS_OK: the disk is broken, and nothing is done any more */
 };
 
 #endif

@@ -190,23 +190,15 @@ static enum status queue_write(struct log_writer *writer, struct list *replies)
     return status;
 }
 
-enum status log_writer_step(struct log_writer *writer, struct list *requests, struct list *replies)
+static enum status writer_step(struct log_writer *writer, bool eager, struct list *replies)
 {
-    bool idle = list_empty(requests);
-    bool cut = false;
-    struct list_link *link;
-    while ((link = list_first(requests)) != NULL) {
-        cut |= container_of(link, struct log_request, link)->kind == LOG_REQUEST_CUT;
-        list_remove(link);
-        list_append(&writer->requests, link);
-    }
     enum status done = requests_do(writer, replies);
     if (done != STATUS_OK && done != STATUS_NO_SPACE)
         return done;
     enum status written = queue_write(writer, replies);
     if (written != STATUS_OK && written != STATUS_NO_SPACE)
         return written;
-    if (idle || cut || (!writer->files.spare && writer->space == LOG_SPACE_GOOD)) {
+    if (eager || (!writer->files.spare && writer->space == LOG_SPACE_GOOD)) {
         enum status spare = log_files_make_spare(&writer->files);
         if (spare != STATUS_OK && spare != STATUS_NO_SPACE)
             return spare;
@@ -218,6 +210,21 @@ enum status log_writer_step(struct log_writer *writer, struct list *requests, st
         reply_append(replies, REPLICA_SPACE, 0)->space = space;
     }
     return STATUS_OK;
+}
+
+enum status log_writer_step(struct log_writer *writer, struct list *requests, struct list *replies)
+{
+    bool eager = list_empty(requests); /* to make a new spare segment: nobody waits, or a cut has made room */
+    struct list_link *link;
+    while ((link = list_first(requests)) != NULL) {
+        eager |= container_of(link, struct log_request, link)->kind == LOG_REQUEST_CUT;
+        list_remove(link);
+        list_append(&writer->requests, link);
+    }
+    /* A sync that succeeds after one that failed says nothing about what the first one was for. */
+    if (writer->failed == STATUS_OK)
+        writer->failed = writer_step(writer, eager, replies);
+    return writer->failed;
 }
 
 enum status log_writer_read(struct log_writer *writer, uint64_t index, struct replica_entry *entry)

@@ -60,7 +60,8 @@ struct log_writer; /* owned by the log writer's thread */
 
 /* Carries out all requests in their order (and frees them; the list is empty afterwards) and appends the
  * replies (struct replica_message, on the heap) to *replies. STATUS_OK, or STATUS_IO, STATUS_BAD_DATA (an entry that is
- * read back is damaged): the node must stop; replies of what was done before are there. Blocks in the disk. */
+ * read back is damaged): the node must stop; replies of what was done before are there, and every later step does
+ * nothing but fail. Blocks in the disk. */
 MUST_CHECK enum status log_writer_step(struct log_writer *writer, struct list *requests, struct list *replies);
 
 /* Reads one entry back, with one owner of its bytes: for the start, before the threads run. STATUS_NOT_FOUND: cut, or

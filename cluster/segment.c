@@ -33,7 +33,7 @@ void segment_path(uint64_t number, char path[DISK_PATH_MAX_BYTES + 1])
 bool segment_number(const char *name, uint64_t *number)
 {
     size_t prefix_bytes = strlen(NAME_PREFIX);
-    if (strlen(name) != prefix_bytes + NAME_DIGITS || memcmp(name, NAME_PREFIX, prefix_bytes) != 0)
+    if (strlen(name) != prefix_bytes + NAME_DIGITS || strncmp(name, NAME_PREFIX, prefix_bytes) != 0)
         return false;
     *number = 0;
     for (const char *at = name + prefix_bytes; *at != 0; at++) {

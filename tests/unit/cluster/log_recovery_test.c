@@ -416,6 +416,9 @@ static void test_io_error_is_final(void **state)
             status = test_log_append(&log, 1);
         assert_int_equal(status, STATUS_IO);
         uint64_t persisted_index = log.persisted_index;
+        assert_int_equal(test_log_idle(&log), STATUS_IO); /* the disk is well again, the writer is not */
+        assert_int_equal(test_log_append(&log, 1), STATUS_IO);
+        assert_int_equal(log.persisted_index, persisted_index);
         test_log_close(&log);
         disk_memory_crash(&log.memory);
         assert_int_equal(test_log_open(&log), STATUS_OK);
