@@ -70,6 +70,9 @@ static void check_client(struct check *check, const struct client *client, const
     struct client_id listed = client->confirmed ? records.confirmed : records.unconfirmed;
     if (listed.value != client->id.value)
         check_report(check, "client %" PRIu64 " is not its owner's: that is %" PRIu64, client->id.value, listed.value);
+    if (usage->reclaims_until_ms != 0 && (!client->confirmed || client->reclaim_complete))
+        check_report(check, "client %" PRIu64 " is not confirmed, or done with reclaiming, and waits for that",
+                     client->id.value);
     check_client_counts(check, client, usage, scratch);
 }
 

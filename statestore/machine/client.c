@@ -46,6 +46,7 @@ static void usage_codec(struct row *row, void *value)
     row_bool(row, &usage->courtesy);
     row_u64(row, &usage->state_count);
     row_u64(row, &usage->range_count);
+    row_u64(row, &usage->reclaims_until_ms);
 }
 
 static void owner_codec(struct row *row, void *value)
@@ -136,6 +137,13 @@ void client_usage_add(struct apply *apply, struct client_id id, int64_t states, 
     usage.range_count += (uint64_t)ranges;
     CHECK(usage.state_count <= INT64_MAX && usage.range_count <= INT64_MAX);
     client_usage_put(apply->transaction, id, &usage, apply->arena);
+}
+
+/* RFC 8881 section 18.51.3: "If non-reclaim locking operations are done before the RECLAIM_COMPLETE, an NFS4ERR_GRACE error
+ * will be returned." */
+enum nfsstat4 client_judge_reclaiming(const struct apply *apply, const struct client_usage *usage)
+{
+    return apply->uptime_ms < usage->reclaims_until_ms ? NFS4ERR_GRACE : NFS4_OK;
 }
 
 bool client_has_state(struct kv_read *read, struct client_id id, struct arena *arena)

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "proto/log.pb-c.h"
+#include "proto/nfs4/status.h"
 #include "statestore/machine/id.h"
 #include "statestore/store/kv.h"
 
@@ -31,10 +32,11 @@ struct client {
 
 /* What changes often; a row of its own beside the record. */
 struct client_usage {
-    uint64_t lease_end_ms; /* uptime */
-    bool courtesy;         /* the lease has run out; its state is kept until somebody needs what it holds */
-    uint64_t state_count;  /* opens and lock stateids */
-    uint64_t range_count;  /* byte-range locks */
+    uint64_t lease_end_ms;      /* uptime */
+    bool courtesy;              /* the lease has run out; its state is kept until somebody needs what it holds */
+    uint64_t state_count;       /* opens and lock stateids */
+    uint64_t range_count;       /* byte-range locks */
+    uint64_t reclaims_until_ms; /* uptime: no new state before, reclaims apart; 0: unconfirmed, or done reclaiming */
 };
 
 /* Reads the record; true if it exists. What its slices point to lives in the arena. Pure over the view. */
@@ -72,6 +74,11 @@ void client_usage_put(struct transaction *transaction, struct client_id id, cons
                       struct arena *arena);
 void client_owner_put(struct transaction *transaction, const struct client *client, const struct client_owner *records,
                       struct arena *arena);
+
+/* Whether the client may open or lock, reclaims apart: NFS4_OK; NFS4ERR_GRACE before its RECLAIM_COMPLETE, but for no longer
+ * than a lease period after it was confirmed: a Linux client that sees two reboots may never send it, and must not wait
+ * for ever. Pure. */
+enum nfsstat4 client_judge_reclaiming(const struct apply *apply, const struct client_usage *usage);
 
 /* Counts the client's state up or down. CHECKs that the client exists. */
 void client_usage_add(struct apply *apply, struct client_id id, int64_t states, int64_t ranges);

@@ -46,6 +46,16 @@ static Qnfs__ChannelAttributes *channel_result(struct apply *apply, const struct
     return result;
 }
 
+/* Until RECLAIM_COMPLETE, but for at most a lease period, the client gets nothing new. */
+static void client_begin_reclaiming(struct apply *apply, struct client_id id)
+{
+    struct client_usage usage;
+    bool found = client_usage_get(apply->read, id, apply->arena, &usage);
+    CHECK(found || apply->read->failed);
+    usage.reclaims_until_ms = lease_end_ms(apply);
+    client_usage_put(apply->transaction, id, &usage, apply->arena);
+}
+
 /* The record becomes the owner's confirmed one; the client's earlier boot goes with all that it held. */
 static enum nfsstat4 client_confirm(struct apply *apply, struct client *client)
 {
@@ -62,6 +72,8 @@ static enum nfsstat4 client_confirm(struct apply *apply, struct client *client)
     client->confirmed = true;
     records = (struct client_owner){.confirmed = client->id};
     client_owner_put(apply->transaction, client, &records, apply->arena);
+    if (!client->reclaim_complete)
+        client_begin_reclaiming(apply, client->id);
     return NFS4_OK;
 }
 

@@ -193,7 +193,12 @@ void reclaim_complete_apply(struct apply *apply, const Qnfs__ReclaimComplete *co
         apply_answer(apply, NFS4ERR_COMPLETE_ALREADY);
         return;
     }
+    struct client_usage usage;
+    bool found = client_usage_get(apply->read, id, apply->arena, &usage);
+    CHECK(found || apply->read->failed);
     client.reclaim_complete = true;
+    usage.reclaims_until_ms = 0;
     client_put(apply->transaction, &client, apply->arena);
+    client_usage_put(apply->transaction, id, &usage, apply->arena);
     apply_answer(apply, NFS4_OK);
 }

@@ -90,6 +90,7 @@ static void lock_answer_denied(struct apply *apply, const struct lock_conflict *
 /* One LOCK while it is judged. */
 struct locking {
     struct client_id client;
+    struct client_usage usage;
     struct file_id file;
     struct lock_range range;
     struct state open;
@@ -101,14 +102,12 @@ struct locking {
 static enum nfsstat4 locking_by_open(struct apply *apply, const Qnfs__Lock *command, struct locking *locking)
 {
     const struct slice owner = slice_make(command->owner.data, command->owner.len);
-    struct client_usage usage;
     enum nfsstat4 status = state_find_for(apply, apply_stateid(command->open_stateid), locking->client, locking->file,
                                           STATE_OPEN, &locking->open);
     if (status != NFS4_OK ||
         state_of_owner(apply->read, STATE_LOCK, locking->client, owner, locking->file, apply->arena, &locking->state))
         return status;
-    if (client_usage_get(apply->read, locking->client, apply->arena, &usage) &&
-        usage.state_count >= NFS4_OPENS_PER_CLIENT_MAX)
+    if (locking->usage.state_count >= NFS4_OPENS_PER_CLIENT_MAX)
         return NFS4ERR_DELAY;
     locking->is_new = true;
     locking->state = (struct state){.id = state_make_id(apply),
@@ -157,6 +156,9 @@ static enum nfsstat4 locking_judge(struct apply *apply, const Qnfs__Lock *comman
         status = inode.type == NF4DIR ? NFS4ERR_ISDIR : inode.type == NF4LNK ? NFS4ERR_SYMLINK : NFS4ERR_WRONG_TYPE;
     if (status == NFS4_OK && command->reclaim) /* there is no grace period to reclaim in */
         status = NFS4ERR_NO_GRACE;
+    client_usage_get(apply->read, locking->client, apply->arena, &locking->usage);
+    if (status == NFS4_OK)
+        status = client_judge_reclaiming(apply, &locking->usage);
     if (status == NFS4_OK)
         status =
             command->new_owner ? locking_by_open(apply, command, locking) : locking_by_locks(apply, command, locking);

@@ -19,6 +19,7 @@
 struct opening {
     const Qnfs__Open *command;
     struct client_id client;
+    struct client_usage usage;
     struct slice owner;
     bool is_read_only; /* the export */
     bool by_name;
@@ -54,6 +55,13 @@ static enum nfsstat4 opening_check_arguments(const Qnfs__Open *command)
     case CLAIM_DELEG_PREV_FH: return NFS4ERR_NOTSUPP;
     default: return NFS4ERR_INVAL;
     }
+}
+
+static enum nfsstat4 opening_check_client(struct apply *apply, struct opening *opening)
+{
+    if (!client_usage_get(apply->read, opening->client, apply->arena, &opening->usage))
+        return NFS4ERR_EXPIRED;
+    return client_judge_reclaiming(apply, &opening->usage);
 }
 
 /* In the pseudo file system there are only directories, and nothing can be made. */
@@ -167,13 +175,10 @@ static enum nfsstat4 opening_judge_permission(struct apply *apply, const struct 
 
 static enum nfsstat4 opening_judge_state(struct apply *apply, struct opening *opening)
 {
-    struct client_usage usage;
-    if (!client_usage_get(apply->read, opening->client, apply->arena, &usage))
-        return NFS4ERR_EXPIRED;
     if (opening->exists)
         opening->has_state = state_of_owner(apply->read, STATE_OPEN, opening->client, opening->owner, opening->file.id,
                                             apply->arena, &opening->state);
-    if (!opening->has_state && usage.state_count >= NFS4_OPENS_PER_CLIENT_MAX)
+    if (!opening->has_state && opening->usage.state_count >= NFS4_OPENS_PER_CLIENT_MAX)
         return NFS4ERR_DELAY;
     if (!opening->exists)
         return NFS4_OK;
@@ -268,6 +273,8 @@ void open_apply(struct apply *apply, const Qnfs__Open *command)
                               .by_name = command->claim == CLAIM_NULL,
                               .name = slice_make(command->name.data, command->name.len)};
     enum nfsstat4 status = opening_check_arguments(command);
+    if (status == NFS4_OK)
+        status = opening_check_client(apply, &opening);
     if (status == NFS4_OK)
         status = opening_find(apply, &opening);
     if (status == NFS4_OK)

@@ -146,6 +146,11 @@ uint64_t admin_node_client(struct admin_node *node, const char *owner)
     files->command.credential = &credential;
     create_session_apply(apply, &create);
     assert_int_equal(files_end(files), NFS4_OK);
+    apply = files_begin(files);
+    Qnfs__ReclaimComplete reclaim = QNFS__RECLAIM_COMPLETE__INIT;
+    reclaim.client = client;
+    reclaim_complete_apply(apply, &reclaim);
+    assert_int_equal(files_end(files), NFS4_OK);
     return client;
 }
 

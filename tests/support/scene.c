@@ -268,7 +268,18 @@ Qnfs__Result *scene_create_session(struct scene *scene, uint64_t client, uint32_
     return scene_apply(scene, command);
 }
 
-struct scene_client scene_client(struct scene *scene, const char *name, uint8_t boot)
+Qnfs__Result *scene_reclaim_complete(struct scene *scene, const struct scene_client *client)
+{
+    Qnfs__Command *command = scene_command(scene);
+    Qnfs__ReclaimComplete *body = arena_alloc(&scene->arena, sizeof(*body));
+    qnfs__reclaim_complete__init(body);
+    body->client = client->id.value;
+    command->body_case = QNFS__COMMAND__BODY_RECLAIM_COMPLETE;
+    command->reclaim_complete = body;
+    return scene_apply(scene, command);
+}
+
+struct scene_client scene_client_reclaiming(struct scene *scene, const char *name, uint8_t boot)
 {
     struct scene_client client = {.uid = scene->uid};
     Qnfs__Result *result = scene_exchange_id(scene, name, boot, 0);
@@ -280,6 +291,13 @@ struct scene_client scene_client(struct scene *scene, const char *name, uint8_t 
     client.create_sequence = sequence + 1;
     client.epoch = result->create_session->epoch;
     memcpy(client.session.bytes, result->create_session->session.data, sizeof(client.session.bytes));
+    return client;
+}
+
+struct scene_client scene_client(struct scene *scene, const char *name, uint8_t boot)
+{
+    struct scene_client client = scene_client_reclaiming(scene, name, boot);
+    assert_int_equal(scene_reclaim_complete(scene, &client)->status, NFS4_OK);
     return client;
 }
 

@@ -76,7 +76,11 @@ Qnfs__Attributes *scene_attributes(struct scene *scene);
 /* EXCHANGE_ID as owner `name` with a verifier of `boot` bytes. */
 Qnfs__Result *scene_exchange_id(struct scene *scene, const char *name, uint8_t boot, uint32_t flags);
 Qnfs__Result *scene_create_session(struct scene *scene, uint64_t client, uint32_t sequence, uint8_t digest);
-/* Both; fails the test if they fail. */
+/* RECLAIM_COMPLETE without a slot, so that tests count their seqids from 1. */
+Qnfs__Result *scene_reclaim_complete(struct scene *scene, const struct scene_client *client);
+/* EXCHANGE_ID and CREATE_SESSION; fails the test if they fail. */
+struct scene_client scene_client_reclaiming(struct scene *scene, const char *name, uint8_t boot);
+/* All three, as real clients begin. */
 struct scene_client scene_client(struct scene *scene, const char *name, uint8_t boot);
 Qnfs__Result *scene_attach(struct scene *scene, struct session_id session, uint64_t epoch);
 

@@ -319,10 +319,59 @@ static void test_destroy_clientid_open_without_session(void **state)
     assert_int_equal(destroy_clientid(scene, client.id.value)->status, NFS4ERR_CLIENTID_BUSY);
 }
 
-static void test_reclaim_complete(void **state)
+/* RFC 8881 section 18.51.3. */
+static void test_reclaim_complete_comes_first(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_client client = scene_client_reclaiming(scene, "a", 1);
+    struct scene_client other = scene_client(scene, "b", 1);
+    struct stateid open = scene_open_ok(scene, &other, "o", "f", OPEN4_SHARE_ACCESS_BOTH, 0);
+    assert_int_equal(scene_open(scene, &client, "o", "f", OPEN4_SHARE_ACCESS_READ, 0)->status, NFS4ERR_GRACE);
+    assert_int_equal(scene_open(scene, &client, "o", "new", OPEN4_SHARE_ACCESS_READ, 0)->status, NFS4ERR_GRACE);
+    Qnfs__Command *reclaim = scene_open_command(scene, "o", "f", OPEN4_SHARE_ACCESS_READ, 0);
+    reclaim->open->claim = CLAIM_PREVIOUS;
+    reclaim->open->create = false;
+    assert_int_equal(scene_send(scene, &client, reclaim)->status, NFS4ERR_NO_GRACE);
+    struct file_id file = scene_lookup(scene, "f");
+    assert_int_equal(scene_lock_new(scene, &client, file, open, "l", 2, 0, 1)->status, NFS4ERR_GRACE);
+    assert_int_equal(scene_lock_new(scene, &other, file, open, "l", 2, 0, 1)->status, NFS4_OK);
+    assert_int_equal(scene_reclaim_complete(scene, &client)->status, NFS4_OK);
+    scene_open_ok(scene, &client, "o", "f", OPEN4_SHARE_ACCESS_READ, 0);
+}
+
+/* A client that never sends it waits for one lease period after its confirmation, whatever it renews meanwhile. */
+static void test_reclaim_complete_never_comes(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_client client = scene_client_reclaiming(scene, "a", 1);
+    uint64_t confirmed_ms = scene->machine.uptime_ms;
+    scene->uptime_ms = confirmed_ms + 59000;
+    Qnfs__Result *result = scene_create_session(scene, client.id.value, client.create_sequence, 9);
+    assert_int_equal(result->status, NFS4_OK);
+    scene->uptime_ms = confirmed_ms + 59999;
+    assert_int_equal(scene_open(scene, &client, "o", "f", OPEN4_SHARE_ACCESS_READ, 0)->status, NFS4ERR_GRACE);
+    scene->uptime_ms = confirmed_ms + 60000;
+    scene_open_ok(scene, &client, "o", "f", OPEN4_SHARE_ACCESS_READ, 0);
+    assert_int_equal(scene_reclaim_complete(scene, &client)->status, NFS4_OK);
+    scene_open_ok(scene, &client, "o", "f", OPEN4_SHARE_ACCESS_READ, 0);
+}
+
+/* Each boot of a client reclaims anew. */
+static void test_reclaim_complete_after_restart(void **state)
 {
     struct scene *scene = *state;
     struct scene_client client = scene_client(scene, "a", 1);
+    scene_open_ok(scene, &client, "o", "f", OPEN4_SHARE_ACCESS_READ, 0);
+    client = scene_client_reclaiming(scene, "a", 2);
+    assert_int_equal(scene_open(scene, &client, "o", "f", OPEN4_SHARE_ACCESS_READ, 0)->status, NFS4ERR_GRACE);
+    assert_int_equal(scene_reclaim_complete(scene, &client)->status, NFS4_OK);
+    scene_open_ok(scene, &client, "o", "f", OPEN4_SHARE_ACCESS_READ, 0);
+}
+
+static void test_reclaim_complete(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_client client = scene_client_reclaiming(scene, "a", 1);
     Qnfs__ReclaimComplete body = QNFS__RECLAIM_COMPLETE__INIT;
     Qnfs__Command *command = scene_command(scene);
     command->body_case = QNFS__COMMAND__BODY_RECLAIM_COMPLETE;
@@ -404,6 +453,9 @@ int main(void)
         TEST(test_destroy_session),
         TEST(test_destroy_clientid),
         TEST(test_destroy_clientid_open_without_session),
+        TEST(test_reclaim_complete_comes_first),
+        TEST(test_reclaim_complete_never_comes),
+        TEST(test_reclaim_complete_after_restart),
         TEST(test_reclaim_complete),
         TEST(test_evict),
         TEST(test_walk),
