@@ -73,15 +73,24 @@ static void socket_remember(struct socket_loop *loop, struct socket_connection *
     list_append(&loop->connections, &connection->link);
 }
 
+/* The id's place may be given to another connection from now on. */
+static void socket_forget(struct socket_connection *connection)
+{
+    if (connection->id.value == 0)
+        return;
+    connection->loop->places[id_place(connection->id)] = NULL;
+    list_remove(&connection->link);
+    connection->id.value = 0;
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct socket_connection *connection = handle->data;
     struct socket_loop *loop = connection->loop;
-    if (connection->id.value != 0) {
-        loop->places[id_place(connection->id)] = NULL;
-        list_remove(&connection->link);
-        loop->handler.closed(loop->handler.context, connection->id);
-    }
+    struct connection_id id = connection->id;
+    socket_forget(connection);
+    if (id.value != 0)
+        loop->handler.closed(loop->handler.context, id);
     free(connection);
 }
 
@@ -197,10 +206,14 @@ int socket_loop_detach(struct socket_loop *loop, struct connection_id id)
 {
     struct socket_connection *connection = socket_find(loop, id);
     int descriptor;
-    if (connection == NULL || connection->closing || uv_fileno((uv_handle_t *)&connection->socket, &descriptor) != 0)
+    int copy = -1;
+    if (connection == NULL)
         return -1;
     /* The copy keeps the connection open when the handle closes its own descriptor. */
-    int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+    if (!connection->closing && uv_fileno((uv_handle_t *)&connection->socket, &descriptor) == 0)
+        copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+    /* The handle closes later, but a connection that comes before that may get the same place. */
+    socket_forget(connection);
     socket_shut(connection);
     return copy;
 }

@@ -53,8 +53,9 @@ void socket_loop_close(struct socket_loop *loop, struct connection_id id);
 /* Closes at once, unsent (RST). */
 void socket_loop_abort(struct socket_loop *loop, struct connection_id id);
 
-/* Takes the socket of a connection away from this loop: `closed` is called for it, but the peer notices nothing. Returns
- * a descriptor for socket_loop_adopt in another loop, or -1 if the connection is gone. Loop's thread. */
+/* Takes the socket of a connection away from this loop: the id is forgotten at once, `closed` is not called for it, and
+ * the peer notices nothing. Returns a descriptor for socket_loop_adopt in another loop, or -1 if the connection is gone
+ * or there is no descriptor for it: then it is closed. Loop's thread. */
 int socket_loop_detach(struct socket_loop *loop, struct connection_id id);
 /* Serves a detached socket here: `opened` is called. Returns its id; 0: refused and closed. Loop's thread. */
 struct connection_id socket_loop_adopt(struct socket_loop *loop, int descriptor);
