@@ -1,14 +1,29 @@
 #include "ctl/arguments.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 
 /* Options beside --admin, --json and --help, which all commands have. */
-enum option { OPTION_READ_ONLY = 1, OPTION_SQUASH = 2, OPTION_CLIENTS = 4, OPTION_SEC = 8 };
+enum option {
+    OPTION_READ_ONLY = 1,
+    OPTION_SQUASH = 2,
+    OPTION_CLIENTS = 4,
+    OPTION_SEC = 8,
+    OPTION_DIR = 16,
+    OPTION_DAYS = 32,
+    OPTION_NAME = 64,
+    OPTION_HOST = 128,
+    OPTION_OUT = 256,
+};
 #define OPTIONS_EXPORT (OPTION_READ_ONLY | OPTION_SQUASH | OPTION_CLIENTS | OPTION_SEC)
+#define OPTIONS_NODE (OPTION_DIR | OPTION_NAME | OPTION_HOST | OPTION_OUT)
+/* A hundred years. */
+#define DAYS_MAX 36500
 
 struct command_row {
     const char *noun;
@@ -17,27 +32,32 @@ struct command_row {
     size_t operands_min;
     size_t operands_max;
     unsigned options;
+    unsigned wanted; /* of the options: cannot be left out */
     const char *does;
 };
 
 static const struct command_row rows[] = {
-    [CTL_STATUS] = {"status", NULL, "", 0, 0, 0, "how the node and its cluster are"},
-    [CTL_EXPORT_ADD] = {"export", "add", "PATH", 1, 1, OPTIONS_EXPORT,
+    [CTL_STATUS] = {"status", NULL, "", 0, 0, 0, 0, "how the node and its cluster are"},
+    [CTL_EXPORT_ADD] = {"export", "add", "PATH", 1, 1, OPTIONS_EXPORT, 0,
                         "serves PATH; an export that is there already is changed"},
-    [CTL_EXPORT_LIST] = {"export", "list", "", 0, 0, 0, "what is served to whom"},
-    [CTL_EXPORT_REMOVE] = {"export", "remove", "PATH", 1, 1, 0, "no longer serves PATH; its files are kept"},
-    [CTL_CLIENT_LIST] = {"client", "list", "", 0, 0, 0, "NFS clients and their leases"},
-    [CTL_CLIENT_EVICT] = {"client", "evict", "ID", 1, 1, 0, "forgets a client with its sessions, opens and locks"},
-    [CTL_SESSION_LIST] = {"session", "list", "", 0, 0, 0, "NFSv4.1 sessions"},
-    [CTL_LOCK_LIST] = {"lock", "list", "", 0, 0, 0, "open files and locked byte ranges"},
-    [CTL_SETTINGS_GET] = {"settings", "get", "[NAME]", 0, 1, 0, "all settings of the cluster, or one"},
-    [CTL_SETTINGS_SET] = {"settings", "set", "NAME VALUE", 2, 2, 0, "changes a setting of the cluster"},
-    [CTL_CHECK] = {"check", NULL, "", 0, 0, 0, "looks through the whole state for broken invariants"},
+    [CTL_EXPORT_LIST] = {"export", "list", "", 0, 0, 0, 0, "what is served to whom"},
+    [CTL_EXPORT_REMOVE] = {"export", "remove", "PATH", 1, 1, 0, 0, "no longer serves PATH; its files are kept"},
+    [CTL_CLIENT_LIST] = {"client", "list", "", 0, 0, 0, 0, "NFS clients and their leases"},
+    [CTL_CLIENT_EVICT] = {"client", "evict", "ID", 1, 1, 0, 0, "forgets a client with its sessions, opens and locks"},
+    [CTL_SESSION_LIST] = {"session", "list", "", 0, 0, 0, 0, "NFSv4.1 sessions"},
+    [CTL_LOCK_LIST] = {"lock", "list", "", 0, 0, 0, 0, "open files and locked byte ranges"},
+    [CTL_SETTINGS_GET] = {"settings", "get", "[NAME]", 0, 1, 0, 0, "all settings of the cluster, or one"},
+    [CTL_SETTINGS_SET] = {"settings", "set", "NAME VALUE", 2, 2, 0, 0, "changes a setting of the cluster"},
+    [CTL_CHECK] = {"check", NULL, "", 0, 0, 0, 0, "looks through the whole state for broken invariants"},
+    [CTL_CA_INIT] = {"ca", "init", "--dir DIR", 0, 0, OPTION_DIR | OPTION_DAYS, OPTION_DIR,
+                     "makes the authority that signs nodes' certificates"},
+    [CTL_CA_ISSUE] = {"ca", "issue", "--dir DIR ...", 0, 0, OPTIONS_NODE | OPTION_DAYS, OPTIONS_NODE,
+                      "makes a node's key and certificate"},
 };
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == CTL_COMMAND_COUNT, "every command has its row");
 
 /* Commands of a cluster of several nodes: known, and not there yet. */
-static const char *const later_nouns[] = {"node", "leader", "address", "grace", "backup", "restore", "ca"};
+static const char *const later_nouns[] = {"node", "leader", "address", "grace", "backup", "restore"};
 
 struct reading {
     struct ctl_arguments *arguments;
@@ -77,7 +97,22 @@ struct option_row {
     unsigned option; /* 0: for every command */
 };
 
-enum { FOR_ADMIN, FOR_JSON, FOR_HELP, FOR_VERSION, FOR_READ_ONLY, FOR_SQUASH, FOR_CLIENTS, FOR_SEC, FOR_COUNT };
+enum {
+    FOR_ADMIN,
+    FOR_JSON,
+    FOR_HELP,
+    FOR_VERSION,
+    FOR_READ_ONLY,
+    FOR_SQUASH,
+    FOR_CLIENTS,
+    FOR_SEC,
+    FOR_DIR,
+    FOR_DAYS,
+    FOR_NAME,
+    FOR_HOST,
+    FOR_OUT,
+    FOR_COUNT
+};
 
 static const struct option_row options[] = {
     [FOR_ADMIN] = {"--admin", true, 0},
@@ -88,8 +123,24 @@ static const struct option_row options[] = {
     [FOR_SQUASH] = {"--squash", true, OPTION_SQUASH},
     [FOR_CLIENTS] = {"--clients", true, OPTION_CLIENTS},
     [FOR_SEC] = {"--sec", true, OPTION_SEC},
+    [FOR_DIR] = {"--dir", true, OPTION_DIR},
+    [FOR_DAYS] = {"--days", true, OPTION_DAYS},
+    [FOR_NAME] = {"--name", true, OPTION_NAME},
+    [FOR_HOST] = {"--host", true, OPTION_HOST},
+    [FOR_OUT] = {"--out", true, OPTION_OUT},
 };
 _Static_assert(sizeof(options) / sizeof(options[0]) == FOR_COUNT, "every option has its row");
+
+static bool days_read(struct reading *reading, const char *value)
+{
+    char *end;
+    errno = 0;
+    long days = strtol(value, &end, 10);
+    if (errno != 0 || value[0] < '0' || value[0] > '9' || *end != '\0' || days < 1 || days > DAYS_MAX)
+        return complain(reading, "--days: '%s' is not a number from 1 to %d", value, DAYS_MAX);
+    reading->arguments->days = (int)days;
+    return true;
+}
 
 static bool option_set(struct reading *reading, unsigned which, const char *value)
 {
@@ -112,6 +163,11 @@ static bool option_set(struct reading *reading, unsigned which, const char *valu
             return complain(reading, "--sec: '%s' is not known; this version serves sys", value);
         arguments->sec = value;
         break;
+    case FOR_DIR: arguments->directory = value; break;
+    case FOR_DAYS: return days_read(reading, value);
+    case FOR_NAME: arguments->name = value; break;
+    case FOR_HOST: arguments->hosts = value; break;
+    case FOR_OUT: arguments->out = value; break;
     default: CHECK(false);
     }
     return true;
@@ -208,6 +264,8 @@ static bool command_judge(struct reading *reading)
     for (unsigned which = 0; which < FOR_COUNT; which++) {
         if ((reading->options & options[which].option & ~row->options) != 0)
             return complain(reading, "%s%s%s: has no option %s", row->noun, space, verb, options[which].name);
+        if ((row->wanted & options[which].option & ~reading->options) != 0)
+            return complain(reading, "%s%s%s: wants %s", row->noun, space, verb, options[which].name);
     }
     return true;
 }
@@ -252,6 +310,12 @@ static const char export_options[] = "\n  --read-only           nobody may chang
                                      "  --clients CIDR,...    who may use it (everyone)\n"
                                      "  --sec sys             how users are told apart\n";
 
+static const char ca_options[] = "\n  --dir DIR             the authority: DIR/ca.pem, DIR/ca-key.pem\n"
+                                 "  --days N              how long it is good (ca init: 3650, ca issue: 730)\n"
+                                 "  --name NAME           ca issue: the node's name\n"
+                                 "  --host HOST,...       ca issue: names and addresses by which the others reach it\n"
+                                 "  --out DIR             ca issue: where cert.pem and key.pem go\n";
+
 static size_t usage_line(const struct command_row *row, char *text, size_t room)
 {
     char words[64];
@@ -272,6 +336,10 @@ void arguments_usage(enum ctl_command command, char *text, size_t room)
     }
     if (command == CTL_COMMAND_COUNT || command == CTL_EXPORT_ADD) {
         snprintf(text + used, room - used, "%s%s", command == CTL_COMMAND_COUNT ? "\nexport add:" : "", export_options);
+        used += strlen(text + used);
+    }
+    if (command == CTL_COMMAND_COUNT || command == CTL_CA_INIT || command == CTL_CA_ISSUE) {
+        snprintf(text + used, room - used, "%s%s", command == CTL_COMMAND_COUNT ? "\nca:" : "", ca_options);
         used += strlen(text + used);
     }
     snprintf(text + used, room - used, "%s", all_options);

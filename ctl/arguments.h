@@ -18,6 +18,8 @@ enum ctl_command {
     CTL_SETTINGS_GET,
     CTL_SETTINGS_SET,
     CTL_CHECK,
+    CTL_CA_INIT,
+    CTL_CA_ISSUE,
     CTL_COMMAND_COUNT
 };
 
@@ -38,6 +40,12 @@ struct ctl_arguments {
     const char *squash;  /* "root", "all", "none" */
     const char *clients; /* "CIDR,...", NULL: everyone */
     const char *sec;     /* "sys" */
+    /* ca init, ca issue */
+    const char *directory; /* of the authority */
+    int days;              /* how long a certificate is good; 0: not given */
+    const char *name;      /* of the node */
+    const char *hosts;     /* "HOST,..." */
+    const char *out;       /* where the node's files go */
 };
 
 /* Reads the words behind the program's name. False: `trouble` (room bytes) is the line to show, and the status is 2. */

@@ -52,5 +52,7 @@ int command_lock_list(struct ctl *ctl);
 int command_settings_get(struct ctl *ctl);
 int command_settings_set(struct ctl *ctl);
 int command_check(struct ctl *ctl);
+int command_ca_init(struct ctl *ctl);
+int command_ca_issue(struct ctl *ctl);
 
 #endif

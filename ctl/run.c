@@ -15,6 +15,8 @@ static int (*const commands[])(struct ctl *ctl) = {
     [CTL_SETTINGS_GET] = command_settings_get,
     [CTL_SETTINGS_SET] = command_settings_set,
     [CTL_CHECK] = command_check,
+    [CTL_CA_INIT] = command_ca_init,
+    [CTL_CA_ISSUE] = command_ca_issue,
 };
 _Static_assert(sizeof(commands) / sizeof(commands[0]) == CTL_COMMAND_COUNT, "every command has its function");
 

@@ -460,12 +460,47 @@ def case_wrong_words(node):
         ("not in this version", "grace", "status"),
         ("not in this version", "backup", "x"),
         ("not in this version", "restore", "x"),
-        ("not in this version", "ca", "init", "--dir", "x"),
+        ("--dir", "ca", "init"),
+        ("--host", "ca", "issue", "--dir", "x", "--name", "n", "--out", "y"),
+        ("no host!", "ca", "issue", "--dir", "x", "--name", "n", "--host", "no host!", "--out", "y"),
+        ("--days", "ca", "init", "--dir", "x", "--days", "never"),
     ]:
         node.fails(2, word, *words)
     for words in (["--help"], ["export", "add", "--help"], ["check", "--help"], ["--version"]):
         expect("qnfsctl" in node.done(*words), words)
     node.fails(1, "no node answers", "status", "--admin", f"127.0.0.1:{port_free([node.nfs, node.admin])}")
+
+
+def case_certificates(node):
+    """An authority and two nodes' certificates, offline: openssl's own verifier accepts them, and nobody else's."""
+    home = os.path.join(node.directory, "certificates")
+    os.mkdir(home)
+    ca, other = os.path.join(home, "ca"), os.path.join(home, "other")
+    expect(node.done("ca", "init", "--dir", ca) == "", "ca init prints something")
+    with open(os.path.join(ca, "ca.pem")) as file:
+        before = file.read()
+    node.fails(1, "is there already", "ca", "init", "--dir", ca)
+    with open(os.path.join(ca, "ca.pem")) as file:
+        expect(before == file.read(), "the authority was overwritten")
+    node.fails(1, "is not there", "ca", "issue", "--dir", other, "--name", "n", "--host", "h", "--out", other)
+    node.done("ca", "init", "--dir", other, "--days", "10")
+    node.fails(1, "--days", "ca", "issue", "--dir", other, "--name", "n", "--host", "h", "--out", home, "--days", "11")
+    node.fails(1, "No such file", "ca", "init", "--dir", os.path.join(home, "no", "ca"))
+    answer = json.loads(node.done("--json", "ca", "issue", "--dir", ca, "--name", "node-1", "--host",
+                                  "node-1.example.org,127.0.0.1,::1", "--out", os.path.join(home, "1")))
+    expect(sorted(answer) == ["certificate", "key"], answer)
+    for path in (answer["key"], os.path.join(ca, "ca-key.pem")):
+        expect(os.stat(path).st_mode & 0o777 == 0o600, path, "is readable")
+    expect(sorted(os.listdir(ca)) == ["ca-key.pem", "ca.pem"], os.listdir(ca))
+    verify = lambda authority, *more: subprocess.run(
+        ["openssl", "verify", "-x509_strict", "-CAfile", os.path.join(authority, "ca.pem"), *more, answer["certificate"]],
+        capture_output=True, text=True).returncode
+    for purpose in ("sslserver", "sslclient"):
+        expect(verify(ca, "-purpose", purpose) == 0, purpose)
+        expect(verify(other, "-purpose", purpose) != 0, purpose, "by another authority")
+    expect(verify(ca, "-verify_hostname", "node-1.example.org") == 0, "its name")
+    expect(verify(ca, "-verify_ip", "::1") == 0 and verify(ca, "-verify_ip", "127.0.0.1") == 0, "its addresses")
+    expect(verify(ca, "-verify_hostname", "node-2.example.org") != 0, "another name")
 
 
 def case_all_of_it_after_a_kill(node):
@@ -586,7 +621,7 @@ def main():
         if node.process is not None and node.process.poll() is None:
             for case in (case_places_that_are_taken, case_health, case_status, case_exports, case_settings,
                          case_clients_sessions_locks, case_metrics, case_refusals, case_many_at_once, case_check,
-                         case_wrong_words, case_all_of_it_after_a_kill, case_a_clean_end):
+                         case_wrong_words, case_certificates, case_all_of_it_after_a_kill, case_a_clean_end):
                 run(case, node)
         if os.geteuid() == 0:
             run(case_a_full_disk, build, directory)

@@ -63,6 +63,8 @@ FOREIGN_LIMITS = [
     ("gssapi", "", 1),
     ("curl", "blockstore", 1),
     ("curl", "ctl", 1),
+    ("openssl", "cluster", 1),
+    ("openssl", "ctl", 1),
     ("microhttpd", "", 1),
     ("yaml", "", 1),
 ]

@@ -62,6 +62,8 @@ static void every_command_is_known(void **state)
         {"settings get lease-seconds", CTL_SETTINGS_GET, 1},
         {"settings set lease-seconds 30", CTL_SETTINGS_SET, 2},
         {"check", CTL_CHECK, 0},
+        {"ca init --dir x", CTL_CA_INIT, 0},
+        {"ca issue --dir x --name n --host h --out o", CTL_CA_ISSUE, 0},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct ctl_arguments arguments = reads(cases[i].line);
@@ -96,6 +98,18 @@ static void options_stand_anywhere(void **state)
     assert_string_equal(arguments.squash, "none");
     assert_string_equal(arguments.clients, "10.0.0.0/8,::1");
     assert_string_equal(arguments.sec, "sys");
+}
+
+static void certificates_are_ordered(void **state)
+{
+    (void)state;
+    struct ctl_arguments arguments = reads("ca issue --dir d --name n1 --host a,::1 --out=o --days 90");
+    assert_string_equal(arguments.directory, "d");
+    assert_string_equal(arguments.name, "n1");
+    assert_string_equal(arguments.hosts, "a,::1");
+    assert_string_equal(arguments.out, "o");
+    assert_int_equal(arguments.days, 90);
+    assert_int_equal(reads("ca init --dir d").days, 0);
 }
 
 static void root_is_squashed_unless_said_otherwise(void **state)
@@ -142,14 +156,30 @@ static void wrong_lines_say_what_is_wrong(void **state)
     refuses("status --no-such", "--no-such");
     refuses("status --no-such=1", "--no-such");
     refuses("status -v", "-v");
+    refuses("ca", "ca: what about it?");
+    refuses("ca init", "--dir");
+    refuses("ca init --dir", "--dir");
+    refuses("ca init --dir x --days 0", "'0'");
+    refuses("ca init --dir x --days 36501", "'36501'");
+    refuses("ca init --dir x --days +5", "'+5'");
+    refuses("ca init --dir x --days 1y", "'1y'");
+    refuses("ca init --dir x --days 99999999999999999999", "--days");
+    refuses("ca init --dir x --out y", "has no option --out");
+    refuses("ca init x --dir y", "'x'");
+    refuses("ca issue --dir x --name n --host h", "wants --out");
+    refuses("ca issue --dir x --name n --out o", "wants --host");
+    refuses("ca issue --dir x --host h --out o", "wants --name");
+    refuses("ca issue --name n --host h --out o", "wants --dir");
+    refuses("ca renew --dir x", "'renew'");
+    refuses("check --dir x", "--dir");
 }
 
 static void later_commands_are_told_apart(void **state)
 {
     (void)state;
-    static const char *const lines[] = {
-        "node list",    "node add x",   "leader transfer", "address list",   "grace start", "grace status",
-        "backup there", "restore here", "ca init --dir x", "ca init --help", "ca",          "node drain 1"};
+    static const char *const lines[] = {"node list",    "node add x",   "leader transfer",
+                                        "address list", "grace start",  "grace status",
+                                        "backup there", "restore here", "node drain 1"};
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
         refuses(lines[i], "not in this version");
 }
@@ -175,6 +205,9 @@ static void help_is_for_each_command(void **state)
         {"settings get --help", CTL_SETTINGS_GET, "settings get [NAME]"},
         {"settings set --help", CTL_SETTINGS_SET, "settings set NAME VALUE"},
         {"check --help", CTL_CHECK, "check"},
+        {"ca init --help", CTL_CA_INIT, "--days N"},
+        {"ca issue --help", CTL_CA_ISSUE, "--host HOST,..."},
+        {"ca --help", CTL_COMMAND_COUNT, "ca issue --dir DIR"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct ctl_arguments arguments = reads(cases[i].line);
@@ -195,13 +228,10 @@ static void help_is_for_each_command(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_command_is_known),
-        cmocka_unit_test(options_stand_anywhere),
-        cmocka_unit_test(root_is_squashed_unless_said_otherwise),
-        cmocka_unit_test(operands_may_look_like_options),
-        cmocka_unit_test(wrong_lines_say_what_is_wrong),
-        cmocka_unit_test(later_commands_are_told_apart),
-        cmocka_unit_test(help_is_for_each_command),
+        cmocka_unit_test(every_command_is_known),         cmocka_unit_test(options_stand_anywhere),
+        cmocka_unit_test(certificates_are_ordered),       cmocka_unit_test(root_is_squashed_unless_said_otherwise),
+        cmocka_unit_test(operands_may_look_like_options), cmocka_unit_test(wrong_lines_say_what_is_wrong),
+        cmocka_unit_test(later_commands_are_told_apart),  cmocka_unit_test(help_is_for_each_command),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
