@@ -14,6 +14,8 @@
 /* A client that has waited this long for a reply gives the connection up, as a real one would. */
 #define PATIENCE_MS 20000u
 #define PATIENCE_TICK_US 1000000u
+/* Until it looks again whether it may begin to work. */
+#define IDLE_US 20000u
 #define RECORD_LAST UINT32_C(0x80000000)
 
 static struct world *world_of(const struct client *client)
@@ -120,24 +122,54 @@ static void request_begin(struct client *client, uint32_t slot)
     send_request(client, request);
 }
 
+/* A free slot, or CLIENT_SLOTS_MAX. */
+static uint32_t free_slot(struct client *client)
+{
+    uint32_t chosen = CLIENT_SLOTS_MAX;
+    uint64_t candidates = 0;
+    for (uint32_t slot = 0; slot < client->slot_count; slot++) {
+        if (client->slots[slot] == NULL && world_draw(world_of(client), ++candidates) == 0)
+            chosen = slot;
+    }
+    return chosen;
+}
+
+/* Thinks again after a while, if there is a slot to do something with; a slot that becomes free makes it think. */
+static void client_plan(struct client *client, uint64_t delay_us)
+{
+    if (client->thinking)
+        return;
+    client->thinking = true;
+    world_after(world_of(client), 1 + delay_us, client_think, client, 0);
+}
+
+static void client_plan_next(struct client *client)
+{
+    uint64_t think_us = client->population->think_us;
+    client_plan(client, world_delay_us(world_of(client), think_us, 20 * think_us));
+}
+
 static void client_think(void *context, uint64_t number)
 {
     (void)number;
     struct client *client = context;
-    struct world *world = world_of(client);
-    if (client->phase == PHASE_WORK && !client->population->resting) {
-        uint32_t slot = (uint32_t)world_draw(world, client->slot_count);
-        if (client->slots[slot] == NULL)
-            request_begin(client, slot);
+    client->thinking = false;
+    if (client->phase != PHASE_WORK || client->population->resting) {
+        client_plan(client, IDLE_US);
+        return;
     }
-    world_after(world, 1 + world_delay_us(world, client->population->think_us, 20 * client->population->think_us),
-                client_think, client, 0);
+    uint32_t slot = free_slot(client);
+    if (slot < CLIENT_SLOTS_MAX)
+        request_begin(client, slot);
+    if (free_slot(client) < CLIENT_SLOTS_MAX)
+        client_plan_next(client);
 }
 
 static void request_done(struct client *client, struct request *request)
 {
     nfs_session_done(&client->session, request->slot);
     request_free(client, request);
+    client_plan_next(client);
 }
 
 /* The first reply: it must be right. Then, now and then, the same again, or something else under the same number. */
@@ -323,7 +355,7 @@ void client_start(struct client *client)
     struct world *world = world_of(client);
     for (uint32_t i = 0; i < client->wire_count; i++)
         world_after(world, world_draw(world, 5000), client_connect, client, i);
-    world_after(world, world_draw(world, 5000), client_think, client, 0);
+    client_plan(client, world_draw(world, 5000));
     world_after(world, PATIENCE_TICK_US, client_lose_patience, client, 0);
 }
 

@@ -13,6 +13,7 @@
 
 #define DISK_BYTES (UINT64_C(1) << 40)
 #define RESTART_LONGEST_US 400000u
+#define HOUR_US UINT64_C(3600000000)
 
 /* --- life --- */
 
@@ -158,7 +159,12 @@ void node_crash(struct node *node)
     world_count(world, COUNT_blocks_lost, block_memory_crash(node->blocks, &node->seeded));
     node->kv_fault = node->disk_full = false;
     node->life++;
-    world_after(world, world_delay_us(world, 20000, RESTART_LONGEST_US), restart, node, node->life);
+    uint64_t delay_us = world_delay_us(world, 20000, RESTART_LONGEST_US);
+    if (node->options.may_sleep && world_chance(world, 60)) {
+        delay_us = HOUR_US; /* no lease may have run out meanwhile, and no record been forgotten */
+        world_count(world, COUNT_hours_down, 1);
+    }
+    world_after(world, delay_us, restart, node, node->life);
 }
 
 void node_step_over(struct node *node)
@@ -322,6 +328,11 @@ void node_destroy(struct node *node)
     block_store_destroy(node->blocks);
     disk_memory_fini(&node->disk);
     free(node);
+}
+
+void node_calm(struct node *node)
+{
+    node->options.may_sleep = false;
 }
 
 /* --- faults --- */

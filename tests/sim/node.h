@@ -16,6 +16,7 @@ struct node_options {
     uint64_t segment_bytes;
     uint64_t usual_sync_us; /* of the disk */
     const char *directory;  /* for RocksDB; NULL: the state in memory */
+    bool may_sleep;         /* stay down for an hour after a crash, now and then */
 };
 
 struct node;
@@ -32,6 +33,9 @@ bool node_is_up(const struct node *node);
 bool node_serves(const struct node *node);
 /* How often it has crashed. */
 uint64_t node_life(const struct node *node);
+
+/* From now on it does not stay down for long. */
+void node_calm(struct node *node);
 
 /* --- faults --- */
 

@@ -53,6 +53,7 @@ struct client {
     struct nfs_session session;
     bool reclaiming; /* RECLAIM_COMPLETE is under way, and nothing beside it */
     bool reclaimed;
+    bool thinking; /* client_think is an event already */
     uint32_t slot_count;
     uint32_t wire_count;
     struct client_wire wires[CLIENT_WIRES_MAX];

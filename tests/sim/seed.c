@@ -72,6 +72,12 @@ static void fault(void *context, uint64_t number)
     if (seed->calm)
         return;
     uint64_t draw = world_draw(world, 16);
+    if (!node_is_up(seed->node)) { /* perhaps for an hour */
+        world_after(world, 1 + world_draw(world, 20 * seed->fault_us), fault, seed, 0);
+        if (draw == 0)
+            fault_cut(seed);
+        return;
+    }
     if (draw < 3) {
         fault_crash(seed);
     } else {
@@ -114,6 +120,8 @@ static void run_until_quiet(struct seed *seed)
     while (population_outstanding(&seed->population) > 0 || !node_is_quiet(seed->node)) {
         char text[128];
         run_one(seed);
+        if (!node_is_up(seed->node)) /* it may have begun to sleep before the calm */
+            begin_ms = world_now_ms(&seed->world);
         if (world_now_ms(&seed->world) - begin_ms > SEED_CALM_MS) {
             uint64_t waited_ms = population_longest_ms(&seed->population, text, sizeof(text));
             world_violation(&seed->world, "no progress: %zu requests wait, the longest %llu ms (%s), the node is %s",
@@ -146,6 +154,7 @@ static void seed_begin(struct seed *seed, const struct seed_options *options, ui
         .loop_count = 1 + (uint32_t)world_draw(world, NODE_LOOPS_MAX),
         .segment_bytes = UINT64_C(1) << (18 + world_draw(world, 5)),
         .usual_sync_us = 100 + world_draw(world, 3000),
+        .may_sleep = true,
     };
     if (options->rocksdb) {
         snprintf(seed->directory, sizeof(seed->directory), "/tmp/qnfs-sim-XXXXXX");
@@ -189,6 +198,7 @@ void seed_run(const struct seed_options *options, uint64_t *counters)
         run_one(seed);
 
     seed->calm = true;
+    node_calm(seed->node);
     run_compare(seed);
     node_crash(seed->node);
     run_compare(seed);
