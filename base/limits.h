@@ -35,26 +35,30 @@
 #define GATEWAY_THREADS_MAX 64u
 /* Requests of one connection that are parked or being answered; at it the socket is not read. */
 #define GATEWAY_CONNECTION_REQUESTS_MAX 256u
-/* Bytes that wait to be sent on one connection; at it the socket is not read. */
+/* Bytes that wait to be sent on one connection; at it no further request of it is begun and the socket is not read. */
 #define GATEWAY_CONNECTION_OUTPUT_MAX_BYTES (4u << 20)
-/* Parked compounds of one gateway loop; at it the loop reads no socket. What was read before may still park: one read
- * of small calls, GATEWAY_PARKED_EXTRA. Commands, results and block reads under way are bounded by it too. */
+/* Bytes that wait to be sent on all connections of a loop; at it only connections without any of them are served, at
+ * twice as many none, and whoever takes nothing for GATEWAY_SEND_PRESSED_TIMEOUT_MS is closed. */
+#define GATEWAY_OUTPUT_MAX_BYTES ((size_t)256 << 20)
+/* Parked compounds of one gateway loop; at it the loop begins no request and reads no socket. Commands, results and block
+ * reads under way are bounded by it too. */
 #define GATEWAY_PARKED_MAX 16384u
-#define GATEWAY_PARKED_EXTRA 8192u
-/* Bytes of requests that are parked in one loop; at it the loop reads no socket. */
+/* Bytes of requests that are parked in one loop, and of the replies that are begun; at it as above. */
 #define GATEWAY_PARKED_MAX_BYTES (256u << 20)
 /* Posts that wait for one loop: a result and a block read a parked compound, calls and replies that pass between loops
  * (bounded by the requests of all connections), effects. Over it is a bug. */
 #define GATEWAY_INBOX_MAX (8u << 20)
-/* Bytes of records that have begun to come, of all connections of a loop; over it the connection that wants more is
- * closed: 20,000 clients that each begin a large record must not take the memory of those who end theirs. */
+/* Bytes of records that have begun to come, and of records that wait at a bound of their connection, of all connections
+ * of a loop; over it the connection that wants more is closed: 20,000 clients that each begin a large record must not take
+ * the memory of those who end theirs. */
 #define GATEWAY_ASSEMBLY_MAX_BYTES (512u << 20)
 /* How often all connections of a loop are looked at for the time-outs below. */
 #define GATEWAY_TICK_MS 1000u
 /* A record that is not complete this long after its first byte: the connection is closed. */
 #define GATEWAY_RECORD_TIMEOUT_MS 60000u
-/* A connection that cannot send for this long is closed (slow client). */
+/* A connection that cannot send for this long is closed (slow client), sooner at GATEWAY_OUTPUT_MAX_BYTES. */
 #define GATEWAY_SEND_TIMEOUT_MS 120000u
+#define GATEWAY_SEND_PRESSED_TIMEOUT_MS 3000u
 /* A connection without a session and without a request this long is closed. Linux closes idle ones after 5 min. */
 #define GATEWAY_IDLE_TIMEOUT_MS 600000u
 
@@ -109,6 +113,8 @@
 #define NFS4_FILE_SIZE_MAX_BYTES ((uint64_t)1 << 62)
 /* Hard links of one inode; more: NFS4ERR_MLINK. */
 #define NFS4_LINKS_MAX 65000u
+/* A lease is over only this part of its period after its end: renewals are reported in batches (server/nfs4/lease.c). */
+#define LEASE_SLACK_DIVISOR 4u
 /* Lease period that a fresh cluster starts with, and the bounds of the setting. */
 #define NFS4_LEASE_DEFAULT_SECONDS 60u
 #define NFS4_LEASE_MIN_SECONDS 5u
@@ -208,6 +214,17 @@
 #define REPLICA_WINDOW_BYTES (64u << 20)
 /* Proposals that wait to be packed: all parked compounds of all loops. The next one is refused. */
 #define REPLICA_WAITING_MAX (4u << 20)
+
+/* --- peers --- */
+/* Body of a frame between nodes: the largest entry and its message. Longer: the connection is closed. */
+#define PEER_FRAME_MAX_BYTES (ENTRY_MAX_BYTES + PEER_MESSAGE_MAX_BYTES + 4u)
+/* The protobuf part of a frame; entries and commands lie behind it. Longer: the connection is closed. */
+#define PEER_MESSAGE_MAX_BYTES 262144u
+/* Entries or commands in one frame; more: the connection is closed. */
+#define PEER_ITEMS_MAX 4096u
+/* A configuration and a manifest in an InstallSnapshot; longer: the connection is closed. */
+#define PEER_CONFIGURATION_MAX_BYTES 4096u
+#define PEER_MANIFEST_MAX_BYTES 65536u
 
 /* --- threads --- */
 /* How long a worker sleeps without a message before it looks around. */

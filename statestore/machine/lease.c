@@ -100,6 +100,13 @@ bool lease_first_courtesy(struct kv_read *read, struct arena *arena, struct clie
     return lease_first(read, LEASE_COURTESY, arena, &end_ms, client);
 }
 
+/* A lease is promised with each answer, but nodes report that in batches, a client at most ten times a period: the log
+ * hears of a promise up to 3/20 of a period later, and then some. */
+static uint64_t lease_judged_ms(struct kv_read *read, uint64_t end_ms, struct arena *arena)
+{
+    return end_ms + 1000ull * settings_lease_seconds(read, arena) / LEASE_SLACK_DIVISOR;
+}
+
 /* Renewals that an earlier leader's nodes knew of may never have reached the log. */
 static bool lease_judgeable(struct kv_read *read, const struct machine *machine, uint64_t uptime_ms,
                             struct arena *arena)
@@ -114,7 +121,8 @@ bool lease_due(struct kv_read *read, uint64_t uptime_ms, struct arena *arena)
     struct machine machine;
     machine_load(&machine, read, arena);
     return lease_judgeable(read, &machine, uptime_ms, arena) &&
-           lease_first(read, LEASE_ACTIVE, arena, &end_ms, &client) && end_ms <= uptime_ms;
+           lease_first(read, LEASE_ACTIVE, arena, &end_ms, &client) &&
+           lease_judged_ms(read, end_ms, arena) <= uptime_ms;
 }
 
 void lease_mark_gone(struct apply *apply, struct client_id client)
@@ -203,7 +211,8 @@ void expire_apply(struct apply *apply, const Qnfs__Expire *command)
     bool due = false;
     bool judgeable = lease_judgeable(apply->read, apply->machine, apply->uptime_ms, apply->arena);
     while (judgeable && !apply->read->failed) {
-        due = lease_first(apply->read, LEASE_ACTIVE, apply->arena, &end_ms, &client) && end_ms <= apply->uptime_ms;
+        due = lease_first(apply->read, LEASE_ACTIVE, apply->arena, &end_ms, &client) &&
+              lease_judged_ms(apply->read, end_ms, apply->arena) <= apply->uptime_ms;
         if (!due || ended == LEASE_EXPIRE_STEP)
             break;
         lease_end(apply, client);

@@ -26,7 +26,8 @@ void lease_drop(struct apply *apply, struct client_id client, const struct clien
 /* The courtesy client whose lease ran out first; false if there is none. Pure over the view. */
 bool lease_first_courtesy(struct kv_read *read, struct arena *arena, struct client_id *client);
 
-/* Whether some client's lease has run out at this uptime: then somebody proposes Expire. Pure over the view. */
+/* Whether some client's lease has run out at this uptime, by more than what renewals may be late: then somebody proposes
+ * Expire. Pure over the view. */
 bool lease_due(struct kv_read *read, uint64_t uptime_ms, struct arena *arena);
 
 /* Removed clients whose state is freed by Purge. */

@@ -96,7 +96,7 @@ static void test_collision_expired(void **state)
 {
     struct scene *scene = *state;
     struct scene_client client = scene_client(scene, "a", 1);
-    scene_wait(scene, 61);
+    scene_wait(scene, 76);
     scene_expire(scene);
     scene->uid = 7;
     Qnfs__Result *result = scene_exchange_id(scene, "a", 1, 0);

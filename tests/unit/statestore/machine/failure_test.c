@@ -169,7 +169,7 @@ static void test_clients(void **state)
         Qnfs__Command *command;
         if (round == 0) {
             Qnfs__Expire expire = QNFS__EXPIRE__INIT;
-            scene_wait(scene, 61);
+            scene_wait(scene, 76);
             command = scene_command(scene);
             command->body_case = QNFS__COMMAND__BODY_EXPIRE;
             command->expire = &expire;

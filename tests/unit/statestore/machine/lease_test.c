@@ -43,17 +43,18 @@ static void renew(struct scene *scene, struct client_id client)
     assert_int_equal(scene_apply(scene, command)->status, NFS4_OK);
 }
 
+/* A lease of 60 seconds is judged 15 seconds after its end: renewals come late. */
 static void test_renewal(void **state)
 {
     struct scene *scene = *state;
     struct scene_client client = scene_client(scene, "a", 1);
     assert_int_equal(usage_of(scene, client.id).lease_end_ms, scene->uptime_ms + 60000);
-    scene_wait(scene, 59);
+    scene_wait(scene, 74);
     scene_expire(scene);
     assert_false(usage_of(scene, client.id).courtesy);
     renew(scene, client.id);
     assert_int_equal(usage_of(scene, client.id).lease_end_ms, scene->uptime_ms + 60000);
-    scene_wait(scene, 59);
+    scene_wait(scene, 74);
     scene_expire(scene);
     assert_false(usage_of(scene, client.id).courtesy);
     scene_wait(scene, 1);
@@ -70,7 +71,7 @@ static void test_new_leader(void **state)
 {
     struct scene *scene = *state;
     struct scene_client client = scene_client(scene, "a", 1);
-    scene_wait(scene, 59);
+    scene_wait(scene, 74);
     assert_false(lease_due(scene_read(scene), scene->uptime_ms + 999, &scene->arena));
     assert_true(lease_due(scene_read(scene), scene->uptime_ms + 1000, &scene->arena));
     scene->term++;
@@ -133,7 +134,7 @@ static void test_unconfirmed_ends_at_once(void **state)
 {
     struct scene *scene = *state;
     struct client_id id = {scene_exchange_id(scene, "a", 1, 0)->exchange_id->client};
-    scene_wait(scene, 60);
+    scene_wait(scene, 75);
     scene_expire(scene);
     assert_false(exists(scene, id));
     assert_int_equal(scene->machine.client_count, 0);
@@ -147,7 +148,7 @@ static void test_expire_in_steps(void **state)
         snprintf(name, sizeof(name), "c%u", i);
         assert_int_equal(scene_exchange_id(scene, name, 1, 0)->status, NFS4_OK);
     }
-    scene_wait(scene, 60);
+    scene_wait(scene, 75);
     uint64_t before = scene->index;
     scene_expire(scene);
     assert_int_equal(scene->index - before, 2);
@@ -163,7 +164,7 @@ static void test_share_conflict(void **state)
     struct stateid g = scene_open_ok(scene, &a, "o", "g", RW, 0);
     struct scene_client b = scene_client(scene, "b", 1);
     assert_int_equal(scene_open(scene, &b, "o", "f", R, 0)->status, NFS4ERR_SHARE_DENIED);
-    scene_wait(scene, 61);
+    scene_wait(scene, 76);
     renew(scene, b.id);
     scene_expire(scene);
     assert_int_equal(scene_open(scene, &b, "o", "f", R, 0)->status, NFS4_OK);
@@ -181,7 +182,7 @@ static void test_conflict_with_both(void **state)
     struct scene_client c = scene_client(scene, "c", 1);
     scene_open_ok(scene, &a, "o", "f", R, OPEN4_SHARE_DENY_WRITE);
     scene_open_ok(scene, &c, "o", "f", R, OPEN4_SHARE_DENY_WRITE);
-    scene_wait(scene, 61);
+    scene_wait(scene, 76);
     struct scene_client b = scene_client(scene, "b", 1);
     renew(scene, c.id);
     scene_expire(scene);
@@ -200,7 +201,7 @@ static void test_lock_conflict(void **state)
     struct file_id file = scene_lookup(scene, "f");
     assert_int_equal(scene_lock_new(scene, &a, file, open_a, "l", WRITE_LT, 0, 10)->status, NFS4_OK);
     assert_int_equal(scene_lock_new(scene, &b, file, open_b, "l", WRITE_LT, 5, 10)->status, NFS4ERR_DENIED);
-    scene_wait(scene, 61);
+    scene_wait(scene, 76);
     renew(scene, b.id);
     scene_expire(scene);
     /* LOCKT says what LOCK will do. */
@@ -273,7 +274,7 @@ static void test_clients_bound(void **state)
     uint64_t count = scene->machine.client_count;
     scene->machine.client_count = NFS4_CLIENTS_MAX; /* as if there were so many */
     assert_int_equal(scene_exchange_id(scene, "c", 1, 0)->status, NFS4ERR_DELAY);
-    scene_wait(scene, 61);
+    scene_wait(scene, 76);
     scene_expire(scene);
     assert_int_equal(scene_exchange_id(scene, "c", 1, 0)->status, NFS4_OK);
     assert_false(exists(scene, a.id));

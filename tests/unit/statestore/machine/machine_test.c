@@ -59,7 +59,7 @@ static void test_load(void **state)
     struct scene *scene = *state;
     struct machine loaded;
     scene_client(scene, "a", 1);
-    scene_wait(scene, 61);
+    scene_wait(scene, 76);
     scene_expire(scene);
     machine_load(&loaded, scene_read(scene), &scene->arena);
     loaded.incarnation_open = scene->machine.incarnation_open; /* a cache: not in the store */

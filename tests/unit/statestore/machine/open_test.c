@@ -448,7 +448,7 @@ static void test_orphan_goes_with_a_courtesy_client(void **state)
     scene_open_ok(scene, &a, "o", "f", RW, OPEN4_SHARE_DENY_BOTH);
     struct file_id file = scene_lookup(scene, "f");
     assert_int_equal(scene_remove(scene, &a, "f")->status, NFS4_OK);
-    scene_wait(scene, 61);
+    scene_wait(scene, 76);
     scene_expire(scene);
     struct scene_client b = scene_client(scene, "b", 1);
     Qnfs__Command *command = scene_open_command(scene, "p", "", R, 0);
