@@ -2,9 +2,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
-
-/* Messages nest at most this deep: Command, Open, Attributes, Time. */
-#define LOG_DEPTH_MAX 8u
+#include "proto/message_tree.h"
 
 /* What a field must look like beyond its type. */
 enum field_rule {
@@ -82,34 +80,6 @@ static const struct field_check field_checks[] = {
     {&qnfs__rename_result__descriptor, 2, FIELD_PRESENT, 0},
 };
 
-static void *allocator_alloc(void *context, size_t size_bytes)
-{
-    return arena_alloc(context, size_bytes);
-}
-
-static void allocator_free(void *context, void *pointer)
-{
-    (void)context;
-    (void)pointer;
-}
-
-static ProtobufCMessage *message_unpack(const ProtobufCMessageDescriptor *descriptor, struct slice bytes,
-                                        struct arena *arena)
-{
-    ProtobufCAllocator allocator = {allocator_alloc, allocator_free, arena};
-    return protobuf_c_message_unpack(descriptor, &allocator, bytes.size_bytes, bytes.data);
-}
-
-/* A member of a oneof is there only if its case says so. */
-static bool field_is_set(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
-{
-    if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0)
-        return true;
-    uint32_t chosen;
-    memcpy(&chosen, (const uint8_t *)message + field->quantifier_offset, sizeof(chosen));
-    return chosen == field->id;
-}
-
 static bool bytes_obey(const struct field_check *check, const ProtobufCBinaryData *bytes)
 {
     switch (check->rule) {
@@ -146,68 +116,6 @@ static bool message_obeys(const ProtobufCMessage *message)
     return true;
 }
 
-/* Where the walk stands in one message. */
-struct walk_level {
-    const ProtobufCMessage *message;
-    unsigned field;
-    size_t element; /* of a repeated field */
-};
-
-/* The next child message of a level, or NULL when it has no more. */
-static const ProtobufCMessage *level_next(struct walk_level *level)
-{
-    const ProtobufCMessageDescriptor *descriptor = level->message->descriptor;
-    while (level->field < descriptor->n_fields) {
-        const ProtobufCFieldDescriptor *field = &descriptor->fields[level->field];
-        if (field->type != PROTOBUF_C_TYPE_MESSAGE || !field_is_set(level->message, field)) {
-            level->field++;
-            continue;
-        }
-        const uint8_t *base = (const uint8_t *)level->message;
-        const ProtobufCMessage *child = NULL;
-        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-            size_t count;
-            memcpy(&count, base + field->quantifier_offset, sizeof(count));
-            if (level->element < count) {
-                ProtobufCMessage *const *array;
-                memcpy(&array, base + field->offset, sizeof(array));
-                return array[level->element++];
-            }
-            level->element = 0;
-            level->field++;
-            continue;
-        }
-        memcpy(&child, base + field->offset, sizeof(child));
-        CHECK(child != NULL || (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0);
-        level->field++;
-        if (child != NULL)
-            return child;
-    }
-    return NULL;
-}
-
-/* Looks at every message of a tree, without recursion. */
-static bool tree_obeys(const ProtobufCMessage *root)
-{
-    struct walk_level levels[LOG_DEPTH_MAX];
-    size_t depth = 1;
-    levels[0] = (struct walk_level){root, 0, 0};
-    if (root->n_unknown_fields != 0 || !message_obeys(root))
-        return false;
-    while (depth > 0) {
-        const ProtobufCMessage *child = level_next(&levels[depth - 1]);
-        if (child == NULL) {
-            depth--;
-            continue;
-        }
-        if (child->n_unknown_fields != 0 || !message_obeys(child))
-            return false;
-        CHECK(depth < LOG_DEPTH_MAX);
-        levels[depth++] = (struct walk_level){child, 0, 0};
-    }
-    return true;
-}
-
 /* Rules that look at two fields. */
 static bool command_obeys(const Qnfs__Command *command)
 {
@@ -229,7 +137,7 @@ enum status log_command_check(const Qnfs__Command *command)
     /* The body is looked at first by the walk: a body that is set has its message. */
     if (command->body_case == QNFS__COMMAND__BODY__NOT_SET)
         return STATUS_BAD_DATA;
-    return tree_obeys(&command->base) && command_obeys(command) ? STATUS_OK : STATUS_BAD_DATA;
+    return message_tree_obeys(&command->base, message_obeys) && command_obeys(command) ? STATUS_OK : STATUS_BAD_DATA;
 }
 
 enum status log_command_unpack(struct slice bytes, struct arena *arena, Qnfs__Command **command)
@@ -249,19 +157,10 @@ enum status log_result_unpack(struct slice bytes, struct arena *arena, Qnfs__Res
 {
     *result = NULL;
     ProtobufCMessage *message = message_unpack(&qnfs__result__descriptor, bytes, arena);
-    if (message == NULL || !tree_obeys(message))
+    if (message == NULL || !message_tree_obeys(message, message_obeys))
         return STATUS_BAD_DATA;
     *result = (Qnfs__Result *)(void *)message;
     return STATUS_OK;
-}
-
-static struct slice message_pack(const ProtobufCMessage *message, struct arena *arena)
-{
-    size_t size_bytes = protobuf_c_message_get_packed_size(message);
-    uint8_t *bytes = arena_alloc(arena, size_bytes);
-    size_t packed = protobuf_c_message_pack(message, bytes);
-    CHECK(packed == size_bytes);
-    return slice_make(bytes, size_bytes);
 }
 
 struct slice log_command_pack(const Qnfs__Command *command, struct arena *arena)

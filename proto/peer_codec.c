@@ -1,0 +1,180 @@
+#include "proto/peer_codec.h"
+
+#include "base/hash.h"
+#include "base/limits.h"
+#include "proto/message_tree.h"
+
+/* Before the message, in the body. */
+#define MESSAGE_SIZE_BYTES 4u
+
+static uint32_t read_u32(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static void write_u32(uint8_t *at, size_t value)
+{
+    CHECK(value <= UINT32_MAX);
+    at[0] = (uint8_t)(value >> 24);
+    at[1] = (uint8_t)(value >> 16);
+    at[2] = (uint8_t)(value >> 8);
+    at[3] = (uint8_t)value;
+}
+
+/* --- what a message must be like --- */
+
+static bool hello_obeys(const Qnfs__Hello *hello)
+{
+    if (hello->cluster.len == 0)
+        return hello->node == 0;
+    return hello->cluster.len == 16 && hello->node != 0;
+}
+
+static bool raft_obeys(const Qnfs__RaftMessage *message)
+{
+    if (message->version > UINT8_MAX)
+        return false;
+    switch ((int)message->body_case) {
+    case QNFS__RAFT_MESSAGE__BODY_REQUEST_VOTE:
+    case QNFS__RAFT_MESSAGE__BODY_TIMEOUT_NOW: return true;
+    case QNFS__RAFT_MESSAGE__BODY_REQUEST_VOTE_RESULT:
+        return message->request_vote_result->features <= UINT16_MAX &&
+               message->request_vote_result->capacity <= UINT16_MAX;
+    case QNFS__RAFT_MESSAGE__BODY_APPEND_ENTRIES: return message->append_entries->n_entries <= PEER_ITEMS_MAX;
+    case QNFS__RAFT_MESSAGE__BODY_APPEND_ENTRIES_RESULT:
+        return message->append_entries_result->features <= UINT16_MAX &&
+               message->append_entries_result->capacity <= UINT16_MAX;
+    case QNFS__RAFT_MESSAGE__BODY_INSTALL_SNAPSHOT:
+        return message->install_snapshot->configuration.len <= PEER_CONFIGURATION_MAX_BYTES &&
+               message->install_snapshot->manifest.len <= PEER_MANIFEST_MAX_BYTES;
+    default: return false; /* not set */
+    }
+}
+
+static bool entry_obeys(const Qnfs__PeerEntry *entry)
+{
+    if (entry->kind == PEER_ENTRY_BARRIER)
+        return entry->size_bytes == 0;
+    return entry->kind < PEER_ENTRY_KIND_COUNT && entry->size_bytes > 0 && entry->size_bytes <= ENTRY_MAX_BYTES;
+}
+
+static bool command_obeys(const Qnfs__ForwardedCommand *command)
+{
+    return command->command_bytes > 0 && command->command_bytes <= COMMAND_MAX_BYTES &&
+           command->content_bytes <= COMMAND_MAX_BYTES;
+}
+
+/* One message of the tree. */
+static bool message_obeys(const ProtobufCMessage *base)
+{
+    const void *message = base;
+    if (base->descriptor == &qnfs__peer__descriptor)
+        return ((const Qnfs__Peer *)message)->body_case != QNFS__PEER__BODY__NOT_SET;
+    if (base->descriptor == &qnfs__hello__descriptor)
+        return hello_obeys(message);
+    if (base->descriptor == &qnfs__raft_message__descriptor)
+        return raft_obeys(message);
+    if (base->descriptor == &qnfs__peer_entry__descriptor)
+        return entry_obeys(message);
+    if (base->descriptor == &qnfs__forwarded_command__descriptor)
+        return command_obeys(message);
+    if (base->descriptor == &qnfs__forwarded_commands__descriptor) {
+        const Qnfs__ForwardedCommands *commands = message;
+        return commands->n_commands > 0 && commands->n_commands <= PEER_ITEMS_MAX;
+    }
+    if (base->descriptor == &qnfs__forwarded_answer__descriptor)
+        return ((const Qnfs__ForwardedAnswer *)message)->outcome < PEER_OUTCOME_COUNT;
+    if (base->descriptor == &qnfs__read_answer__descriptor)
+        return ((const Qnfs__ReadAnswer *)message)->outcome < PEER_OUTCOME_COUNT;
+    return true;
+}
+
+/* The bytes that must lie behind the message; it obeys. Sizes and counts are bounded, so the sum is. */
+static uint64_t data_announced(const Qnfs__Peer *peer)
+{
+    uint64_t sum = 0;
+    if (peer->body_case == QNFS__PEER__BODY_RAFT && peer->raft->body_case == QNFS__RAFT_MESSAGE__BODY_APPEND_ENTRIES) {
+        const Qnfs__AppendEntries *append = peer->raft->append_entries;
+        for (size_t i = 0; i < append->n_entries; i++)
+            sum += append->entries[i]->size_bytes;
+    } else if (peer->body_case == QNFS__PEER__BODY_FORWARDED_COMMANDS) {
+        const Qnfs__ForwardedCommands *commands = peer->forwarded_commands;
+        for (size_t i = 0; i < commands->n_commands; i++)
+            sum += (uint64_t)commands->commands[i]->command_bytes + commands->commands[i]->content_bytes;
+    }
+    return sum;
+}
+
+/* --- frames --- */
+
+enum status peer_frame_measure(struct slice bytes, size_t *size_bytes)
+{
+    if (bytes.size_bytes < PEER_FRAME_HEAD_BYTES)
+        return STATUS_NOT_FOUND;
+    uint32_t body_bytes = read_u32(bytes.data);
+    if (body_bytes > PEER_FRAME_MAX_BYTES)
+        return STATUS_TOO_LARGE;
+    if (body_bytes < MESSAGE_SIZE_BYTES)
+        return STATUS_BAD_DATA;
+    *size_bytes = PEER_FRAME_HEAD_BYTES + (size_t)body_bytes;
+    return STATUS_OK;
+}
+
+enum status peer_frame_open(struct slice bytes, struct arena *arena, struct peer_frame *frame)
+{
+    size_t size_bytes;
+    *frame = (struct peer_frame){NULL, SLICE_EMPTY};
+    if (peer_frame_measure(bytes, &size_bytes) != STATUS_OK || size_bytes != bytes.size_bytes)
+        return STATUS_BAD_DATA;
+    struct slice body = slice_from(bytes, PEER_FRAME_HEAD_BYTES);
+    if (crc32c(0, body) != read_u32(bytes.data + 4))
+        return STATUS_BAD_DATA;
+    uint32_t message_bytes = read_u32(body.data);
+    struct slice rest = slice_from(body, MESSAGE_SIZE_BYTES);
+    if (message_bytes > PEER_MESSAGE_MAX_BYTES || message_bytes > rest.size_bytes)
+        return STATUS_BAD_DATA;
+    const ProtobufCMessage *message =
+        message_unpack(&qnfs__peer__descriptor, slice_make(rest.data, message_bytes), arena);
+    if (message == NULL || !message_tree_obeys(message, message_obeys))
+        return STATUS_BAD_DATA;
+    const Qnfs__Peer *peer = (const Qnfs__Peer *)(const void *)message;
+    struct slice data = slice_from(rest, message_bytes);
+    if (data_announced(peer) != data.size_bytes)
+        return STATUS_BAD_DATA;
+    *frame = (struct peer_frame){peer, data};
+    return STATUS_OK;
+}
+
+size_t peer_frame_bytes(const Qnfs__Peer *message, const struct slice *data, size_t data_count)
+{
+    size_t sum = PEER_FRAME_HEAD_BYTES + MESSAGE_SIZE_BYTES + protobuf_c_message_get_packed_size(&message->base);
+    for (size_t i = 0; i < data_count; i++)
+        sum += data[i].size_bytes;
+    return sum;
+}
+
+struct slice peer_frame_pack(const Qnfs__Peer *message, const struct slice *data, size_t data_count, struct span room)
+{
+    CHECK(message_tree_obeys(&message->base, message_obeys));
+    size_t message_bytes = protobuf_c_message_get_packed_size(&message->base);
+    size_t data_bytes = 0;
+    CHECK(message_bytes <= PEER_MESSAGE_MAX_BYTES);
+    size_t used = PEER_FRAME_HEAD_BYTES + MESSAGE_SIZE_BYTES;
+    CHECK(used + message_bytes <= room.size_bytes);
+    write_u32(room.data + PEER_FRAME_HEAD_BYTES, message_bytes);
+    CHECK(protobuf_c_message_pack(&message->base, room.data + used) == message_bytes);
+    used += message_bytes;
+    for (size_t i = 0; i < data_count; i++) {
+        CHECK(data[i].size_bytes <= room.size_bytes - used);
+        if (data[i].size_bytes > 0)
+            memcpy(room.data + used, data[i].data, data[i].size_bytes);
+        used += data[i].size_bytes;
+        data_bytes += data[i].size_bytes;
+    }
+    CHECK(data_bytes == data_announced(message));
+    struct slice body = slice_make(room.data + PEER_FRAME_HEAD_BYTES, used - PEER_FRAME_HEAD_BYTES);
+    CHECK(body.size_bytes <= PEER_FRAME_MAX_BYTES);
+    write_u32(room.data, body.size_bytes);
+    write_u32(room.data + 4, crc32c(0, body));
+    return slice_make(room.data, used);
+}

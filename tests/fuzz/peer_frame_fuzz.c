@@ -1,0 +1,53 @@
+/* Frames as another node might send them: the message and the data (with a right checksum put before them, which chance
+ * would not find), and the bytes as they are. What opens packs again to a frame that opens to the same. */
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "proto/peer_codec.h"
+
+/* Larger inputs find nothing new and cost time. */
+#define INPUT_MAX_BYTES 65536u
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void put_u32(uint8_t *at, size_t value)
+{
+    for (unsigned i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static void frame_try(struct slice bytes, struct arena *arena)
+{
+    struct peer_frame frame;
+    struct peer_frame again;
+    if (peer_frame_open(bytes, arena, &frame) != STATUS_OK)
+        return;
+    CHECK(frame.message != NULL && frame.data.size_bytes <= bytes.size_bytes);
+    size_t room_bytes = peer_frame_bytes(frame.message, &frame.data, 1);
+    struct span room = {arena_alloc(arena, room_bytes), room_bytes};
+    struct slice packed = peer_frame_pack(frame.message, &frame.data, 1, room);
+    CHECK(packed.size_bytes == room_bytes);
+    CHECK(peer_frame_open(packed, arena, &again) == STATUS_OK);
+    CHECK(slice_equal(again.data, frame.data) && again.message->body_case == frame.message->body_case);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct arena arena;
+    size_t frame_bytes;
+    if (size > INPUT_MAX_BYTES)
+        return 0;
+    arena_init(&arena);
+    frame_try(slice_make(data, size), &arena);
+    if (peer_frame_measure(slice_make(data, size), &frame_bytes) == STATUS_OK && frame_bytes <= size)
+        frame_try(slice_make(data, frame_bytes), &arena);
+    uint8_t *whole = arena_alloc(&arena, size + PEER_FRAME_HEAD_BYTES);
+    if (size > 0)
+        memcpy(whole + PEER_FRAME_HEAD_BYTES, data, size);
+    put_u32(whole, size);
+    put_u32(whole + 4, crc32c(0, slice_make(data, size)));
+    frame_try(slice_make(whole, size + PEER_FRAME_HEAD_BYTES), &arena);
+    arena_fini(&arena);
+    return 0;
+}
