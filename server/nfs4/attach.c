@@ -40,6 +40,7 @@ static struct session_entry *attach_load(struct compound *compound, struct sessi
     bool ours = session.incarnation.value == server->config.incarnation.value;
     struct session_entry *entry =
         session_table_add(&server->sessions, &session, ours ? SESSION_ATTACHED : SESSION_ATTACHING);
+    entry->found_epoch = session.epoch;
     entry->is_new = ours && session.epoch == ATTACH_EPOCH_FIRST;
     /* The connection that made the session is its back channel, if it asked for one; with several loops only the
      * session's first request brings it here. */
@@ -48,6 +49,31 @@ static struct session_entry *attach_load(struct compound *compound, struct sessi
     if (!ours)
         attach_propose(server, entry, compound->outbox);
     return entry;
+}
+
+void attach_note_epoch(struct compound *compound)
+{
+    struct xdr rest = compound->arguments;
+    uint32_t number;
+    struct session_id id;
+    struct session session;
+    if (!xdr_uint32(&rest, &number) || (number != OP_SEQUENCE && number != OP_BIND_CONN_TO_SESSION) ||
+        !xdr_opaque_fixed(&rest, id.bytes, sizeof(id.bytes)))
+        return;
+    struct session_entry *entry = session_table_find(&compound->server->sessions, id);
+    if (entry != NULL)
+        compound->epoch_seen = entry->session.epoch;
+    else if (session_get(compound_view(compound), id, compound_arena(compound), &session))
+        compound->epoch_seen = session.epoch;
+}
+
+/* Ends a request whose successors may have been executed on another node. */
+static enum step attach_refuse(struct compound *compound)
+{
+    outbox_add(compound->outbox, NFS4_NO_REPLY, compound->connection);
+    outbox_add(compound->outbox, NFS4_CLOSE_CONNECTION, compound->connection);
+    compound_end(compound);
+    return STEP_GONE;
 }
 
 enum step attach_session(struct compound *compound, struct session_id id, struct session_entry **entry)
@@ -61,6 +87,8 @@ enum step attach_session(struct compound *compound, struct session_id id, struct
         found = attach_load(compound, id);
     if (found == NULL)
         return compound_answer(compound, NFS4ERR_BADSESSION);
+    if (compound->epoch_seen != 0 && compound->epoch_seen < found->found_epoch)
+        return attach_refuse(compound);
     if (found->state == SESSION_ATTACHED && !lease_must_revive(compound, found)) {
         *entry = found;
         return STEP_DONE;
@@ -99,6 +127,18 @@ static void session_drop(struct nfs4_server *server, struct session_entry *entry
     attach_wake(&waiting, moment, outbox);
 }
 
+/* Ends all requests that wait for the session, and closes their connections unread. */
+static void attach_refuse_waiting(struct session_entry *entry, struct nfs4_outbox *outbox)
+{
+    struct list_link *link;
+    while ((link = list_first(&entry->waiting)) != NULL) {
+        struct compound *compound = container_of(link, struct compound, link);
+        struct connection_id connection = compound->connection;
+        compound_silence(compound, outbox);
+        outbox_add(outbox, NFS4_CLOSE_CONNECTION, connection);
+    }
+}
+
 void attach_on_result(struct nfs4_server *server, struct task *task, struct slice packed,
                       const struct nfs4_moment *moment, struct nfs4_outbox *outbox)
 {
@@ -113,13 +153,12 @@ void attach_on_result(struct nfs4_server *server, struct task *task, struct slic
     heap_free(attach);
     if (entry == NULL || entry->state != SESSION_ATTACHING)
         return;
-    if (superseded) {
-        /* This incarnation is closed: whoever has the session now answers. */
-        struct list_link *link;
-        while ((link = list_first(&entry->waiting)) != NULL)
-            compound_silence(container_of(link, struct compound, link), outbox);
-    }
-    if (!exists || session.incarnation.value != server->config.incarnation.value) {
+    bool ours = exists && session.incarnation.value == server->config.incarnation.value;
+    /* This incarnation is closed, or another node got the session first, which may meanwhile have executed what comes
+     * behind the requests that wait here. A client that still wants them sends them again. */
+    if (superseded || (exists && !ours))
+        attach_refuse_waiting(entry, outbox);
+    if (!ours) {
         session_drop(server, entry, moment, outbox);
         return;
     }

@@ -6,8 +6,13 @@
 #include "server/nfs4/compound.h"
 
 /* The session, attached here and its client's lease alive. Result: STEP_DONE and *entry; STEP_DONE, no entry and
- * compound->result NFS4ERR_BADSESSION; or STEP_AGAIN: the compound waits in the session's list. */
+ * compound->result NFS4ERR_BADSESSION; STEP_AGAIN: the compound waits in the session's list; or STEP_GONE: another node has
+ * taken the session since the request came, so its successors may have been executed there. It ends without a reply and
+ * its connection is closed; a client that still wants it sends it again. */
 enum step attach_session(struct compound *compound, struct session_id id, struct session_entry **entry);
+
+/* The request has come, but has to wait for a newer view: notes how its session stands, for attach_session. */
+void attach_note_epoch(struct compound *compound);
 
 void attach_on_result(struct nfs4_server *server, struct task *task, struct slice packed,
                       const struct nfs4_moment *moment, struct nfs4_outbox *outbox);

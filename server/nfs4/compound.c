@@ -4,6 +4,7 @@
 #include "base/heap.h"
 #include "base/limits.h"
 #include "proto/rpc/record.h"
+#include "server/nfs4/attach.h"
 #include "server/nfs4/command.h"
 #include "server/nfs4/handlers.h"
 #include "server/nfs4/operation.h"
@@ -397,6 +398,7 @@ void compound_begin(struct compound *compound, const struct nfs4_moment *moment,
         return;
     }
     if (moment->view_index < compound->barrier_index) {
+        attach_note_epoch(compound);
         compound->state = COMPOUND_WAITS_BARRIER;
         list_append(&compound->server->waiting_barrier, &compound->link);
         return;

@@ -63,6 +63,7 @@ struct compound {
     struct identity identity; /* as the client says, before any squash */
     uint32_t groups[RPC_AUTH_SYS_GROUPS_MAX];
     uint64_t barrier_index;
+    uint64_t epoch_seen; /* of its session, when it had to wait for the view; 0: it did not wait */
 
     /* Arguments and reply. */
     struct nfs4_compound_args head;

@@ -35,6 +35,7 @@ struct session_entry {
     struct hashtable_link link; /* by id */
     enum session_state state;
     struct session session; /* the row as it was at the attach */
+    uint64_t found_epoch;   /* the row's before that: nobody else has had the session since */
     bool is_new;            /* made in this incarnation and never moved: slots begin at 0, strictly */
     struct slot_entry *slots;
     uint32_t slot_count;   /* that there is memory for; grows to session.fore.max_requests */

@@ -19,7 +19,7 @@ static void attach_answer(struct apply *apply, const struct session *session, bo
 }
 
 /* The epoch seen decides, not who holds the session: of two nodes that want it at once the first in the log gets it, and
- * the other one learns so and asks again. */
+ * the other one learns so. */
 void session_attach_apply(struct apply *apply, const Qnfs__SessionAttach *command)
 {
     struct session session;
