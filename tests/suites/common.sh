@@ -21,3 +21,20 @@ build_or_fail() {
 long() {
     [ "${QNFS_LONG:-0}" = 1 ]
 }
+
+# sanitized KIND: the unit tests, then some seeds of the simulator, in the build with the sanitizer.
+sanitized() {
+    local kind=$1 bad=0 count=20 log
+    ! long || count=500
+    log=build-$kind/test-logs/sim.log
+    tests/suites/run_ctest.py "build-$kind" --prefix "$kind/" || bad=1
+    mkdir -p "build-$kind/test-logs"
+    if "build-$kind/qnfs_sim" --seeds "1-$count" >"$log" 2>&1; then
+        echo "ok $kind/sim/seeds ($count)"
+    else
+        tail -n 40 "$log" | sed 's/^/    /'
+        echo "FAILED $kind/sim/seeds (log: $log)"
+        bad=1
+    fi
+    return $bad
+}
