@@ -205,6 +205,20 @@
 #define LOG_FILL_BYTES (256u << 10)
 /* Largest log entry: one command and its content, each at its bound. */
 #define ENTRY_MAX_BYTES (2u * COMMAND_MAX_BYTES + 64u)
+/* Entries that a cut leaves in the log for members that lag; a node alone keeps none. A member that is further behind gets
+ * a snapshot. Sums are exact to LOG_SIZES_STEP_BYTES. */
+#define LOG_TRAILING_BYTES (64u << 20)
+#define LOG_SIZES_STEP_BYTES (1u << 20)
+/* Entries in one message to a member; one entry may be larger. */
+#define PEER_APPEND_BYTES (1u << 20)
+#define PEER_APPEND_ENTRIES_MAX 1024u
+/* Appends to one member that wait to be read back from the log, or for our own disk; more are dropped: the member asks
+ * again by rejecting what follows. */
+#define PEER_APPENDS_WAITING_MAX 256u
+/* Messages of other members that wait while a vote is saved; more are dropped. */
+#define REPLICA_RECEIVED_MAX 1024u
+/* Applied entries that a leader keeps in memory for members that do not have them yet; others are read from the log. */
+#define REPLICA_CACHE_BYTES (16u << 20)
 /* Members of a cluster, voters and standbys; more are refused. */
 #define CLUSTER_MEMBERS_MAX 31u
 /* Appends that are not yet synced before the replica waits with packing; full entries are packed all the same. */
@@ -225,6 +239,20 @@
 /* A configuration and a manifest in an InstallSnapshot; longer: the connection is closed. */
 #define PEER_CONFIGURATION_MAX_BYTES 4096u
 #define PEER_MANIFEST_MAX_BYTES 65536u
+/* Frames that wait to be sent to one node on one channel; at it the next one is dropped, which raft bears. */
+#define PEER_OUTPUT_MAX_BYTES (16u << 20)
+/* Frames up to PEER_SMALL_FRAME_BYTES may use so much more: a ping must not be lost behind entries. */
+#define PEER_OUTPUT_RESERVE_BYTES 65536u
+#define PEER_SMALL_FRAME_BYTES 1024u
+/* An input buffer larger than this is given back when it is empty. */
+#define PEER_INPUT_KEEP_BYTES (1u << 20)
+/* A connection whose handshake (TLS and hello) takes longer is closed. */
+#define PEER_GREETING_TIMEOUT_MS 5000u
+/* How often a connection on which nothing else is sent says that it is there, and how long the other side waits for it. */
+#define PEER_ALIVE_MS 1000u
+#define PEER_SILENCE_TIMEOUT_MS 5000u
+/* A connection on which nothing could be sent for so long is closed. */
+#define PEER_SEND_TIMEOUT_MS 5000u
 
 /* --- threads --- */
 /* How long a worker sleeps without a message before it looks around. */
