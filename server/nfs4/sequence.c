@@ -60,6 +60,7 @@ static struct slot_entry *sequence_slot(struct compound *compound, struct sessio
 #endif
     if (slot_get(compound_view(compound), entry->session.id, number, compound_arena(compound), &row)) {
         slot->seqid = slot->row_seqid = row.seqid;
+        slot->used = true;
         slot->has_change = slot->has_digest = row.has_change;
         slot->digest = row.digest;
     }
@@ -71,6 +72,7 @@ static void sequence_take(struct compound *compound, struct session_entry *entry
 {
     const struct SEQUENCE4args *args = &compound->args.opsequence;
     slot->seqid = args->sa_sequenceid;
+    slot->used = true;
     slot->may_jump = false;
     slot->has_digest = true;
     slot->has_change = false;
@@ -200,8 +202,7 @@ enum step sequence_step(struct compound *compound)
     compound->digest = request_digest(compound);
     /* RFC 8881 section 2.10.6.1: sequence ids wrap around, so they are compared by their distance. */
     int32_t distance = (int32_t)(args->sa_sequenceid - slot->seqid);
-    bool used = slot->has_digest || slot->row_seqid != 0;
-    if (distance == 0 && used)
+    if (distance == 0 && slot->used)
         return sequence_retry(compound, entry, slot);
     if (slot->busy == NULL && (distance == 1 || (distance > 0 && slot->may_jump)))
         return sequence_run(compound, entry, slot);
