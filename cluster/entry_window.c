@@ -87,3 +87,9 @@ void entry_window_release(struct entry_window *window, uint64_t index)
         window->count--;
     }
 }
+
+void entry_window_reset(struct entry_window *window, uint64_t first_index)
+{
+    entry_window_truncate(window, window->first_index);
+    window->first_index = first_index;
+}

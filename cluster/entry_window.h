@@ -1,5 +1,6 @@
 /* entry_window.h: the entries above the applied one, as far as their bytes are in memory: those that were just
- * packed or received, and those that were read back from the log at the start. */
+ * packed or received, and those that were read back from the log at the start. A leader also keeps some that are applied,
+ * for members that do not have them yet. */
 #ifndef CLUSTER_ENTRY_WINDOW_H
 #define CLUSTER_ENTRY_WINDOW_H
 
@@ -7,16 +8,16 @@
 
 struct window_slot {
     enum replica_entry_kind kind;
-    struct buffer *bytes; /* one owner; NULL: only on disk, or handed out already */
-    size_t size_bytes;    /* of the bytes, kept until the entry is applied */
+    struct buffer *bytes; /* one owner; NULL: only on disk */
+    size_t size_bytes;    /* of the bytes */
 };
 
 struct entry_window {
     struct window_slot *slots; /* ring, a power of two; heap */
     size_t capacity;
-    uint64_t first_index; /* of the oldest slot: the applied entry is the one before it */
+    uint64_t first_index; /* of the oldest slot */
     uint64_t count;
-    uint64_t size_bytes; /* of all that is in memory, here or at the apply thread */
+    uint64_t size_bytes; /* of all that is in memory */
 };
 
 void entry_window_init(struct entry_window *window, uint64_t first_index);
@@ -36,7 +37,9 @@ void entry_window_fill(struct entry_window *window, uint64_t index, struct buffe
 struct window_slot *entry_window_slot(const struct entry_window *window, uint64_t index);
 /* Forgets the entries from index on. */
 void entry_window_truncate(struct entry_window *window, uint64_t index);
-/* Forgets the entries up to index: they are applied. */
+/* Forgets the entries up to index. */
 void entry_window_release(struct entry_window *window, uint64_t index);
+/* Forgets all entries; the next append is that of first_index. */
+void entry_window_reset(struct entry_window *window, uint64_t first_index);
 
 #endif

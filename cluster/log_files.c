@@ -337,6 +337,22 @@ static size_t segments_below(const struct log_files *files, uint64_t index)
     return 0;
 }
 
+/* The oldest segments go. */
+static enum status segments_drop(struct log_files *files, size_t count)
+{
+    if (count == 0)
+        return STATUS_OK;
+    for (size_t i = 0; i < count; i++) {
+        enum status status = segment_drop(files, files->segments[i].number);
+        if (status != STATUS_OK)
+            return status == STATUS_NOT_FOUND ? STATUS_IO : status;
+    }
+    files->segment_count -= count;
+    memmove(files->segments, files->segments + count, files->segment_count * sizeof(struct log_segment));
+    const struct disk *disk = files->options.disk;
+    return disk->operations->directory_sync(disk->context, "log");
+}
+
 enum status log_files_cut(struct log_files *files, uint64_t index)
 {
     CHECK(index <= log_files_last(files));
@@ -347,18 +363,23 @@ enum status log_files_cut(struct log_files *files, uint64_t index)
     files->place_count -= entries;
     memmove(files->places, files->places + entries, files->place_count * sizeof(struct log_place));
     files->first_index = index + 1;
-    size_t dropped = segments_below(files, index);
-    if (dropped == 0)
-        return STATUS_OK;
-    for (size_t i = 0; i < dropped; i++) {
-        enum status status = segment_drop(files, files->segments[i].number);
-        if (status != STATUS_OK)
-            return status == STATUS_NOT_FOUND ? STATUS_IO : status;
-    }
-    files->segment_count -= dropped;
-    memmove(files->segments, files->segments + dropped, files->segment_count * sizeof(struct log_segment));
-    const struct disk *disk = files->options.disk;
-    return disk->operations->directory_sync(disk->context, "log");
+    return segments_drop(files, segments_below(files, index));
+}
+
+enum status log_files_restart(struct log_files *files, uint64_t first_index, uint64_t first_term)
+{
+    files->place_count = 0;
+    files->first_index = first_index;
+    files->first_term = first_term;
+    /* Before the others go: recovery wants a segment that begins at or below first_index. */
+    enum status status = segment_begin(files, SEGMENT_SECTOR_BYTES);
+    return status == STATUS_OK ? segments_drop(files, files->segment_count - 1) : status;
+}
+
+enum status log_files_begin(struct log_files *files)
+{
+    CHECK(files->segment_count == 0 && files->place_count == 0);
+    return segment_begin(files, SEGMENT_SECTOR_BYTES);
 }
 
 /* --- reading --- */

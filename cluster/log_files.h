@@ -88,6 +88,13 @@ void log_files_truncate(struct log_files *files, uint64_t index);
 /* Forgets the entries up to index, and removes the segments that hold nothing else. STATUS_IO. */
 MUST_CHECK enum status log_files_cut(struct log_files *files, uint64_t index);
 
+/* Forgets all entries: the next one has first_index and follows one of first_term. Begins a segment for it; the others go.
+ * STATUS_NO_SPACE: the segments are as they were. STATUS_IO. */
+MUST_CHECK enum status log_files_restart(struct log_files *files, uint64_t first_index, uint64_t first_term);
+
+/* Makes the first segment, which holds nothing yet: for the log of a node that joins. STATUS_NO_SPACE, STATUS_IO. */
+MUST_CHECK enum status log_files_begin(struct log_files *files);
+
 /* Makes the spare segment if there is none. STATUS_NO_SPACE, STATUS_IO. */
 MUST_CHECK enum status log_files_make_spare(struct log_files *files);
 

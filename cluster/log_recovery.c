@@ -8,6 +8,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Its name says that the log may have no entry: the node has joined a cluster and heard nothing yet. */
+#define LOG_JOINED_PATH "log/joined"
+
 /* No log gets there; sums with an index below it cannot overflow. */
 #define INDEX_MAX (UINT64_C(1) << 62)
 
@@ -80,6 +83,22 @@ static enum status first_entry_write(const struct log_options *options, const st
     return status;
 }
 
+/* The log of a node that joins: a segment without entries, and the file that says that this is no damage. */
+static enum status joiner_create(const struct log_options *options)
+{
+    const struct disk *disk = options->disk;
+    struct disk_file *file;
+    enum status status = disk->operations->file_open(disk->context, LOG_JOINED_PATH, true, &file);
+    if (status != STATUS_OK)
+        return status == STATUS_REFUSED ? STATUS_IO : status;
+    disk->operations->file_close(disk->context, file);
+    struct log_files files;
+    log_files_init(&files, options, 1);
+    status = log_files_begin(&files);
+    log_files_fini(&files);
+    return status;
+}
+
 enum status log_create(const struct log_options *options, const struct configuration *configuration)
 {
     const struct disk *disk = options->disk;
@@ -87,7 +106,7 @@ enum status log_create(const struct log_options *options, const struct configura
     if (status == STATUS_OK)
         status = records_create(disk);
     if (status == STATUS_OK)
-        status = first_entry_write(options, configuration);
+        status = configuration == NULL ? joiner_create(options) : first_entry_write(options, configuration);
     if (status == STATUS_OK)
         status = disk->operations->directory_sync(disk->context, "log");
     return status;
@@ -107,6 +126,7 @@ struct recovery {
     size_t entry_capacity;
     uint64_t last_index; /* of what was read so far */
     uint64_t last_term;
+    bool joined;           /* LOG_JOINED_PATH is there */
     bool snapshot_differs; /* the entry at snapshot.index is of another term */
 };
 
@@ -128,6 +148,7 @@ static bool number_add(void *context, const char *name)
 {
     struct recovery *recovery = (struct recovery *)context;
     uint64_t number;
+    recovery->joined |= strcmp(name, LOG_JOINED_PATH + strlen("log/")) == 0;
     if (!segment_number(name, &number))
         return true;
     if (recovery->number_count == recovery->number_capacity) {
@@ -351,6 +372,7 @@ static enum status recovered_fill(struct recovery *recovery)
         struct log_recovered_entry *entry = &recovered->entries[i];
         entry->term = files->places[i].term;
         entry->kind = (enum replica_entry_kind)files->places[i].kind;
+        entry->size_bytes = files->places[i].size_bytes;
         recovered->entry_count++;
         if (entry->kind != REPLICA_ENTRY_CONFIGURATION)
             continue;
@@ -392,7 +414,7 @@ static enum status recovery_run(struct recovery *recovery)
         return status;
     if (snapshot->cut_index == snapshot->index)
         recovery->writer->files.first_term = snapshot->term;
-    if (snapshot->index == 0 && recovery->writer->files.place_count == 0)
+    if (snapshot->index == 0 && recovery->writer->files.place_count == 0 && !recovery->joined)
         return recovery_refuse(recovery, STATUS_BAD_DATA, "the log has no entry and no snapshot");
     return recovered_fill(recovery);
 }
@@ -417,6 +439,44 @@ enum status log_recover(const struct log_options *options, struct log_writer **w
     recovery.writer->cut_index = recovered->snapshot.cut_index;
     recovery.writer->reported_index = log_files_last(&recovery.writer->files);
     *writer = recovery.writer;
+    return STATUS_OK;
+}
+
+/* --- a state that the log does not lead to --- */
+
+static enum status adopt_records(struct log_writer *writer, struct log_recovered *recovered,
+                                 const struct log_snapshot *installed)
+{
+    uint8_t bytes[LOG_SNAPSHOT_MAX_BYTES];
+    enum status status = STATUS_OK;
+    if (recovered->term < installed->term) {
+        struct log_vote vote = {.term = installed->term};
+        status = record_save(&writer->vote, slice_make(bytes, log_vote_encode(&vote, bytes)));
+        if (status != STATUS_OK)
+            return status;
+        recovered->term = vote.term;
+        recovered->vote = 0;
+    }
+    return record_save(&writer->snapshot, slice_make(bytes, log_snapshot_encode(installed, bytes)));
+}
+
+enum status log_adopt(struct log_writer *writer, struct log_recovered *recovered, const struct log_snapshot *installed)
+{
+    CHECK(installed->cut_index == installed->index);
+    const struct log_place *place = log_files_find(&writer->files, installed->index);
+    if (installed->index <= recovered->snapshot.index || (place != NULL && place->term == installed->term))
+        return STATUS_OK;
+    enum status status = adopt_records(writer, recovered, installed);
+    if (status == STATUS_OK)
+        status = log_files_restart(&writer->files, installed->index + 1, installed->term);
+    if (status != STATUS_OK)
+        return status;
+    uint64_t term = recovered->term;
+    uint64_t vote = recovered->vote;
+    log_recovered_fini(recovered);
+    *recovered =
+        (struct log_recovered){.term = term, .vote = vote, .snapshot = *installed, .first_index = installed->index + 1};
+    writer->cut_index = writer->reported_index = installed->index;
     return STATUS_OK;
 }
 

@@ -118,9 +118,28 @@ static void entries_truncate(struct log_writer *writer, const struct log_request
     log_files_truncate(&writer->files, request->index);
 }
 
+/* The record comes first: from then on what the segments hold does not count (snapshot_reconcile). */
+static enum status snapshot_install(struct log_writer *writer, const struct log_request *request, struct list *replies)
+{
+    uint8_t bytes[LOG_SNAPSHOT_MAX_BYTES];
+    CHECK(request->snapshot.cut_index == request->snapshot.index && request->epoch >= writer->epoch);
+    size_t size_bytes = log_snapshot_encode(&request->snapshot, bytes);
+    enum status status = record_save(&writer->snapshot, slice_make(bytes, size_bytes));
+    if (status != STATUS_OK)
+        return status;
+    writer->epoch = request->epoch;
+    writer->cut_index = request->snapshot.cut_index;
+    queue_pop(&writer->queue, writer->queue.count);
+    status = log_files_restart(&writer->files, request->snapshot.index + 1, request->snapshot.term);
+    if (status == STATUS_OK)
+        reply_append(replies, REPLICA_INSTALL_SAVED, request->snapshot.index);
+    return status;
+}
+
 static enum status entries_read(struct log_writer *writer, const struct log_request *request, struct list *replies)
 {
     struct replica_message *reply = reply_append(replies, REPLICA_ENTRIES, request->index);
+    reply->reader = request->reader;
     reply->entries = (struct replica_entry *)heap_alloc((request->count + 1) * sizeof(struct replica_entry));
     uint64_t size_bytes = 0;
     for (uint32_t i = 0; i < request->count; i++) {
@@ -145,6 +164,7 @@ static enum status request_do(struct log_writer *writer, struct log_request *req
     case LOG_REQUEST_SNAPSHOT: return snapshot_save(writer, request, replies);
     case LOG_REQUEST_CUT: return log_files_cut(&writer->files, writer->cut_index);
     case LOG_REQUEST_READ: return entries_read(writer, request, replies);
+    case LOG_REQUEST_INSTALL: return snapshot_install(writer, request, replies);
     }
     CHECK(false);
     return STATUS_IO;

@@ -25,6 +25,9 @@ enum log_request_kind {
     LOG_REQUEST_SNAPSHOT, /* save `snapshot`; answered by REPLICA_SNAPSHOT_SAVED */
     LOG_REQUEST_CUT,      /* drop the segments that hold nothing above snapshot.cut_index of the saved record */
     LOG_REQUEST_READ, /* entries from `index` on, at most `count`, and `size_bytes` unless it is one; REPLICA_ENTRIES */
+    /* A snapshot of another node is in place of the state: the log begins anew behind `snapshot`, in which cut_index is
+     * index. Answered by REPLICA_INSTALL_SAVED; `epoch` of later appends is not lower. */
+    LOG_REQUEST_INSTALL,
 };
 
 /* Up to where the state stands for itself. Nothing up to it: all zero. */
@@ -45,6 +48,7 @@ struct log_request {
     uint64_t epoch;
     uint64_t size_bytes;
     uint32_t count;
+    enum log_reader reader;        /* comes back with the entries of a READ */
     struct replica_entry *entries; /* heap; each with an owner of its bytes */
     struct log_snapshot snapshot;
 };
@@ -85,6 +89,7 @@ struct log_recovered_entry {
     uint64_t term;
     enum replica_entry_kind kind;
     struct configuration *configuration; /* of a CONFIGURATION; heap */
+    uint32_t size_bytes;
 };
 
 /* What the disk knows. */
@@ -98,8 +103,8 @@ struct log_recovered {
     uint64_t torn_bytes;                 /* of an unfinished append that was cut off: for the log */
 };
 
-/* Makes the log of a new cluster's founder: term 1, no vote, entry 1 = the configuration. Whatever an unfinished
- * bootstrap left in log/ goes. The caller writes the `node` file afterwards. STATUS_NO_SPACE, STATUS_IO. */
+/* Makes the log of a new cluster's founder: term 1, no vote, entry 1 = the configuration (equal on all founders); or, with
+ * configuration == NULL, that of a node that joins: no entry at all. Whatever an unfinished bootstrap left in log/ goes. The caller writes the `node` file afterwards. STATUS_NO_SPACE, STATUS_IO. */
 MUST_CHECK enum status log_create(const struct log_options *options, const struct configuration *configuration);
 
 /* Reads and verifies the log and makes its tail durable; the next append opens a new segment. `problem` says in one
@@ -108,5 +113,11 @@ MUST_CHECK enum status log_create(const struct log_options *options, const struc
 MUST_CHECK enum status log_recover(const struct log_options *options, struct log_writer **writer,
                                    struct log_recovered *recovered, struct span problem);
 void log_recovered_fini(struct log_recovered *recovered);
+
+/* For a state that was installed from another node's snapshot (`installed`, in which cut_index is index), before the
+ * replica is created: if the crash came before the log knew of it, the log is made to begin behind it now, and *recovered
+ * says so. STATUS_NO_SPACE, STATUS_IO. */
+MUST_CHECK enum status log_adopt(struct log_writer *writer, struct log_recovered *recovered,
+                                 const struct log_snapshot *installed);
 
 #endif

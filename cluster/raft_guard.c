@@ -42,6 +42,12 @@ void guard_fini(struct raft_guard *guard)
     raft_close(&guard->raft, NULL);
 }
 
+void guard_clock(struct raft_guard *guard, uint64_t now_ms)
+{
+    if (now_ms > guard->now_ms)
+        guard->now_ms = now_ms;
+}
+
 /* --- around the step --- */
 
 /* G1: an answer to a message of an older term carries an index off the stack; as a success it would count. */

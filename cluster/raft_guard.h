@@ -35,6 +35,9 @@ struct guard_options {
 void guard_init(struct raft_guard *guard, const struct guard_options *options);
 void guard_fini(struct raft_guard *guard);
 
+/* Time has come to now_ms; guard_step says so too. */
+void guard_clock(struct raft_guard *guard, uint64_t now_ms);
+
 /* One event. 0, or the library's refusal of a SUBMIT or TRANSFER; any other failure of the library is a CHECK, since
  * its state may be half changed. *update points into the guard until the next step. Acts for G1, G8, G10. */
 int guard_step(struct raft_guard *guard, struct raft_event *event, struct raft_update *update);

@@ -33,6 +33,13 @@ struct replica_action *replica_act(struct replica *replica, enum replica_action_
     return action;
 }
 
+struct log_request *replica_log(struct replica *replica, enum log_request_kind kind)
+{
+    struct log_request *request = log_request_create(kind);
+    replica_act(replica, REPLICA_ACTION_LOG)->request = request;
+    return request;
+}
+
 /* --- beginning and end --- */
 
 void replica_add_change(struct replica *replica, uint64_t index, const struct configuration *configuration)
@@ -67,6 +74,10 @@ struct replica *replica_create(const struct replica_options *options, const stru
     CHECK(options->applied_index + 1 >= recovered->first_index && options->applied_index >= snapshot->index);
     CHECK(options->applied_index <= last_index);
     replica->options = *options;
+    if (options->trailing_bytes == 0)
+        replica->options.trailing_bytes = LOG_TRAILING_BYTES;
+    if (options->append_bytes == 0)
+        replica->options.append_bytes = PEER_APPEND_BYTES;
     replica->snapshot = *snapshot;
     replica->start_term = recovered->term;
     replica->start_vote = recovered->vote;
@@ -77,11 +88,17 @@ struct replica *replica_create(const struct replica_options *options, const stru
     replica->uptime_base_ms = options->uptime_ms;
     replica->deadline_ms = UINT64_MAX;
     list_init(&replica->waiting);
+    list_init(&replica->received);
+    list_init(&replica->outgoing);
+    log_sizes_init(&replica->sizes, LOG_SIZES_STEP_BYTES < replica->options.trailing_bytes / 16
+                                        ? LOG_SIZES_STEP_BYTES
+                                        : replica->options.trailing_bytes / 16);
     log_terms_init(&replica->terms, recovered->first_index, snapshot->index, snapshot->term);
     entry_window_init(&replica->window, options->applied_index + 1);
     for (uint64_t i = 0; i < recovered->entry_count; i++) {
         const struct log_recovered_entry *entry = &recovered->entries[i];
         log_terms_append(&replica->terms, entry->term);
+        log_sizes_append(&replica->sizes, recovered->first_index + i, entry->size_bytes);
         if (entry->configuration != NULL)
             replica_add_change(replica, recovered->first_index + i, entry->configuration);
         if (recovered->first_index + i > options->applied_index)
@@ -93,14 +110,28 @@ struct replica *replica_create(const struct replica_options *options, const stru
     return replica;
 }
 
+static void messages_drop(struct list *messages)
+{
+    struct list_link *link;
+    while ((link = list_first(messages)) != NULL) {
+        list_remove(link);
+        peer_message_free(container_of(link, struct peer_message, link));
+    }
+}
+
 void replica_destroy(struct replica *replica)
 {
     struct list_link *link;
     while ((link = list_first(&replica->waiting)) != NULL)
         list_remove(link);
+    messages_drop(&replica->received);
+    messages_drop(&replica->outgoing);
+    replica_send_reset(replica);
+    heap_free(replica->peers);
     guard_fini(&replica->guard);
     entry_window_fini(&replica->window);
     log_terms_fini(&replica->terms);
+    log_sizes_fini(&replica->sizes);
     heap_free(replica->changes);
     heap_free(replica);
 }
@@ -115,13 +146,15 @@ static void take_start(struct replica *replica)
     if (guard_new_term_at_start(configuration, replica->options.id)) {
         replica->start_term++;
         replica->start_vote = replica->options.id;
-        struct log_request *request = log_request_create(LOG_REQUEST_VOTE);
+        struct log_request *request = replica_log(replica, LOG_REQUEST_VOTE);
         request->term = replica->start_term;
         request->vote = replica->start_vote;
-        replica_act(replica, REPLICA_ACTION_LOG)->request = request;
         replica->saving_vote = true;
         return;
     }
+    /* G14: an earlier life may have promised a leader not to take part in an election. */
+    if (!configuration_sole_voter(configuration, replica->options.id))
+        guard_promise(&replica->guard, replica->options.election_ms + replica->options.election_ms / 8);
     replica_core_start(replica);
 }
 
@@ -165,6 +198,10 @@ static void take_persisted(struct replica *replica, uint64_t index, uint64_t epo
 
 static void take_entries(struct replica *replica, struct replica_message *message)
 {
+    if (message->reader == LOG_READER_PEER) {
+        replica_send_entries(replica, message);
+        return;
+    }
     CHECK(replica->reading && message->entry_count > 0);
     replica->reading = false;
     for (uint32_t i = 0; i < message->entry_count; i++) {
@@ -181,7 +218,7 @@ static void take_applied(struct replica *replica, uint64_t index, uint64_t uptim
 {
     CHECK(index >= replica->applied_index && index <= replica->handed_index);
     replica->applied_index = index;
-    entry_window_release(&replica->window, index);
+    replica_window_trim(replica);
     /* What an earlier leader has stamped is where this one's uptime begins. */
     if (index <= replica->led_from_index && uptime_ms > replica->uptime_base_ms)
         replica->uptime_base_ms = uptime_ms;
@@ -212,6 +249,20 @@ static void message_take(struct replica *replica, struct replica_message *messag
 #ifdef QNFS_PLANT_CUT_TOO_FAR
         replica->flushed_index = replica->applied_index;
 #endif
+        break;
+    case REPLICA_RECEIVE:
+        replica_receive(replica, message->peer);
+        message->peer = NULL;
+        break;
+    case REPLICA_INSTALLED: replica_install_placed(replica, message->snapshot); break;
+    case REPLICA_INSTALL_SAVED:
+        CHECK(replica->install_state == INSTALL_SAVING && message->index == replica->snapshot.index);
+        replica->install_state = INSTALL_SAVED;
+        break;
+    case REPLICA_CHANGE: replica_change_take(replica, &message->change); break;
+    case REPLICA_TRANSFER:
+        replica->transfer_waits = true;
+        replica->transfer_to = message->index;
         break;
     }
 }
@@ -280,25 +331,43 @@ static bool may_pack(const struct replica *replica)
 
 /* --- what follows --- */
 
-/* A flush is complete: the log may be cut up to it. The core's only peer-less form keeps no trailing entries. */
+/* Where the log is cut for a snapshot at index: members that lag find a part of it, if there are any. */
+static uint64_t cut_index(const struct replica *replica, uint64_t index)
+{
+    uint64_t configuration_index;
+    if (replica_configuration(replica, index, &configuration_index)->count == 1)
+        return index;
+    uint64_t kept = log_sizes_trailing(&replica->sizes, index, replica->options.trailing_bytes);
+    return kept <= replica->terms.first_index ? replica->terms.first_index - 1 : kept - 1;
+}
+
+/* A flush is complete: the log may be cut up to it. */
 static void snapshot_request(struct replica *replica)
 {
-    struct log_snapshot *next = &replica->next_snapshot;
     uint64_t index = replica->flushed_index;
-    CHECK(index <= replica->durable_index);
-    *next = (struct log_snapshot){.index = index, .term = log_terms_find(&replica->terms, index), .cut_index = index};
+    /* After an install the state may be ahead of log and core for a while. */
+    if (index <= replica->snapshot.index || replica->saving_snapshot || index > replica->durable_index ||
+        index > replica->scanned_index || replica->install_state >= INSTALL_PLACED)
+        return;
+    struct log_snapshot *next = &replica->next_snapshot;
+    *next = (struct log_snapshot){.index = index, .term = log_terms_find(&replica->terms, index)};
     CHECK(next->term > 0);
+    next->cut_index = cut_index(replica, index);
     next->configuration = *replica_configuration(replica, index, &next->configuration_index);
-    struct log_request *request = log_request_create(LOG_REQUEST_SNAPSHOT);
-    request->snapshot = *next;
-    replica_act(replica, REPLICA_ACTION_LOG)->request = request;
+    replica_log(replica, LOG_REQUEST_SNAPSHOT)->snapshot = *next;
     replica->saving_snapshot = true;
+}
+
+/* A leader's timer also beats for its followers; a voter that has promised to keep still keeps its own from running. */
+static bool timer_runs(const struct replica *replica)
+{
+    return replica_leads(replica) || guard_may_elect(&replica->guard);
 }
 
 /* One event that is due; false if there is none. */
 static bool event_feed(struct replica *replica)
 {
-    if (replica->durable_index > replica->reported_index) {
+    if (replica->durable_index > replica->reported_index && replica->install_state != INSTALL_SAVING) {
         replica_core_persisted(replica);
         return true;
     }
@@ -309,10 +378,14 @@ static bool event_feed(struct replica *replica)
         replica_core_snapshot(replica);
         return true;
     }
-    if (replica->now_ms >= replica->deadline_ms && guard_may_elect(&replica->guard)) {
+    if (replica_install_next(replica) || replica_receive_next(replica))
+        return true;
+    if (replica->now_ms >= replica->deadline_ms && timer_runs(replica)) {
         replica_core_timeout(replica);
         return true;
     }
+    if (replica_change_next(replica))
+        return true;
     if (may_pack(replica)) {
         replica_core_submit(replica, REPLICA_ENTRY_COMMANDS, entry_pack(replica));
         return true;
@@ -330,20 +403,30 @@ static void entries_hand_out(struct replica *replica)
         if (slot->bytes == NULL)
             break;
         struct replica_action *action = replica_act(replica, REPLICA_ACTION_APPLY);
-        action->entry = (struct replica_entry){index, log_terms_find(&replica->terms, index), slot->kind, slot->bytes};
-        slot->bytes = NULL; /* its owner goes along */
+        action->entry =
+            (struct replica_entry){index, log_terms_find(&replica->terms, index), slot->kind, buffer_get(slot->bytes)};
         replica->handed_index = index;
     }
-    if (replica->handed_index == limit || replica->reading || replica->window.size_bytes >= REPLICA_WINDOW_BYTES)
+    if (replica->handed_index >= limit || replica->reading || replica->window.size_bytes >= REPLICA_WINDOW_BYTES)
         return;
-    struct log_request *request = log_request_create(LOG_REQUEST_READ);
+    struct log_request *request = replica_log(replica, LOG_REQUEST_READ);
+    request->reader = LOG_READER_APPLY;
     request->index = replica->handed_index + 1;
     request->size_bytes = READ_BYTES;
     while (request->count < READ_ENTRIES && request->index + request->count <= limit &&
            entry_window_slot(&replica->window, request->index + request->count)->bytes == NULL)
         request->count++;
-    replica_act(replica, REPLICA_ACTION_LOG)->request = request;
     replica->reading = true;
+}
+
+uint64_t replica_leader(const struct replica *replica)
+{
+    struct raft *raft = (struct raft *)(uintptr_t)&replica->guard.raft; /* it only reads */
+    raft_id leader = 0;
+    const char *address;
+    raft_leader(raft, &leader, &address);
+    /* A follower keeps the old one when it hears of a new term. */
+    return replica_leads(replica) || replica->leader_term == raft_current_term(raft) ? leader : 0;
 }
 
 static void role_publish(struct replica *replica)
@@ -354,11 +437,9 @@ static void role_publish(struct replica *replica)
         [RAFT_CANDIDATE] = REPLICA_CANDIDATE,
         [RAFT_LEADER] = REPLICA_LEADER,
     };
-    raft_id leader = 0;
-    const char *address;
     enum replica_role role = roles[guard_state(&replica->guard)];
     uint64_t term = raft_current_term(&replica->guard.raft);
-    raft_leader(&replica->guard.raft, &leader, &address);
+    uint64_t leader = replica_leader(replica);
     if (role == replica->role && term == replica->term && leader == replica->leader)
         return;
     replica->role = role;
@@ -368,6 +449,22 @@ static void role_publish(struct replica *replica)
     action->role = role;
     action->term = term;
     action->leader = leader;
+}
+
+/* Who does not lead gives proposals to the one that does. */
+static void proposals_forward(struct replica *replica)
+{
+    uint64_t leader = replica_leader(replica);
+    struct list_link *link;
+    if (replica_leads(replica) || leader == 0 || leader == replica->options.id)
+        return;
+    while ((link = list_first(&replica->waiting)) != NULL) {
+        list_remove(link);
+        struct replica_action *action = replica_act(replica, REPLICA_ACTION_FORWARD);
+        action->proposal = container_of(link, struct proposal, link);
+        action->leader = leader;
+    }
+    replica->waiting_count = replica->waiting_bytes = 0;
 }
 
 static void replica_advance(struct replica *replica)
@@ -384,8 +481,19 @@ static void replica_advance(struct replica *replica)
         replica_act(replica, REPLICA_ACTION_COMMIT)->index = replica->published_index;
     }
     entries_hand_out(replica);
-    if (replica->flushed_index > replica->snapshot.index && !replica->saving_snapshot)
-        snapshot_request(replica);
+    snapshot_request(replica);
+    proposals_forward(replica);
+    replica_send_advance(replica);
+}
+
+/* When the step wants to be called again. */
+static uint64_t deadline(const struct replica *replica)
+{
+    if (!replica->started || replica->saving_vote)
+        return UINT64_MAX;
+    if (!timer_runs(replica) && replica->deadline_ms < replica->guard.vote_from_ms)
+        return replica->guard.vote_from_ms;
+    return replica->deadline_ms;
 }
 
 void replica_step(struct replica *replica, struct replica_message *message, uint64_t now_ms, int64_t wall_ns,
@@ -398,10 +506,11 @@ void replica_step(struct replica *replica, struct replica_message *message, uint
     replica->actions = actions;
     if (now_ms > replica->now_ms)
         replica->now_ms = now_ms;
+    guard_clock(&replica->guard, replica->now_ms);
     replica->wall_ns = wall_ns;
     message_take(replica, message);
     replica_advance(replica);
-    actions->deadline_ms = replica->started && !replica->saving_vote ? replica->deadline_ms : UINT64_MAX;
+    actions->deadline_ms = deadline(replica);
     replica->actions = NULL;
 }
 

@@ -8,7 +8,8 @@
  *
  * A proposal's life: a gateway loop sends a struct proposal; the replica packs all that wait into one entry
  * (DESIGN.md section 12), submits it to the core, asks the log writer to append it; the writer syncs and reports;
- * the core commits; the replica hands the entry to the apply thread.
+ * the core commits; the replica hands the entry to the apply thread. A replica that does not lead gives the proposal back, to
+ * be sent to the leader; while there is none it waits.
  *
  * The shell's part: it feeds every message that comes, one step each, and carries the actions out in their order,
  * all of them, before the next step. It feeds REPLICA_TICK at actions.deadline_ms. Every reply of the log writer and
@@ -64,7 +65,31 @@ enum replica_message_kind {
     REPLICA_SPACE,          /* log writer: `space` has changed */
     REPLICA_APPLIED,        /* apply thread: every entry up to `index` is applied; the machine's `uptime_ms` */
     REPLICA_FLUSHED,        /* apply thread: a flush that covers `index` is complete: the log may be cut up to it */
+    REPLICA_RECEIVE,        /* transport: `peer` has come; the step takes it over */
+    REPLICA_INSTALLED, /* apply thread: the state is at `snapshot` by an install, durably; or, without one, it failed */
+    REPLICA_INSTALL_SAVED, /* log writer: the log begins behind the installed snapshot */
+    REPLICA_CHANGE,        /* operator: `change` of the membership, answered by REPLICA_ACTION_CHANGED */
+    REPLICA_TRANSFER,      /* operator or health: hand leadership to member `index` (0: any); no answer */
 };
+
+/* Who reads entries back from the log. */
+enum log_reader { LOG_READER_APPLY, LOG_READER_PEER };
+
+/* One change of the membership; one at a time. */
+enum replica_change_kind {
+    REPLICA_CHANGE_ADD,     /* a new member, as standby */
+    REPLICA_CHANGE_PROMOTE, /* a standby becomes voter, as soon as it is close enough */
+    REPLICA_CHANGE_DEMOTE,  /* a voter becomes standby */
+    REPLICA_CHANGE_REMOVE,
+};
+
+struct replica_member_change {
+    enum replica_change_kind kind;
+    uint64_t id;
+};
+
+struct log_snapshot;
+struct peer_message;
 
 /* Made by whoever sends it (log_writer_step makes the writer's on the heap). The step takes what it needs out of it;
  * the memory stays the sender's or goes by replica_message_free. */
@@ -78,6 +103,10 @@ struct replica_message {
     struct list proposals;         /* of struct proposal; empty after the step */
     struct replica_entry *entries; /* heap; the step takes the bytes' owners */
     uint32_t entry_count;
+    enum log_reader reader;        /* of the entries */
+    struct peer_message *peer;     /* heap (peer_message.h); NULL after the step */
+    struct log_snapshot *snapshot; /* heap (log_writer.h); stays the message's */
+    struct replica_member_change change;
 };
 
 /* Frees a message of log_writer_step, with the owners that no step has taken. */
@@ -92,8 +121,14 @@ enum replica_action_kind {
     REPLICA_ACTION_COMMIT,  /* publish `index` as committed, before any later action is carried out */
     REPLICA_ACTION_APPLY,   /* post `entry` (owner goes along) to the apply thread; in order, none missing */
     REPLICA_ACTION_ROLE,    /* `role`, `term`, `leader` (0: unknown) are new */
-    REPLICA_ACTION_REFUSED, /* `proposal` will not be in the log, as too many wait (STATUS_FULL) */
+    REPLICA_ACTION_REFUSED, /* `proposal` will not be in the log, as too many wait */
     REPLICA_ACTION_SPACE,   /* `space` of the log has changed */
+    REPLICA_ACTION_SEND,    /* send `peer` (owner goes along) to member peer->peer; it may be dropped */
+    REPLICA_ACTION_FORWARD, /* send `proposal` to `leader`; when that does not work, propose it here again */
+    /* Fetch a snapshot from member `leader` that reaches at least `snapshot` (valid until the next step), put it in place of
+     * the state, and say REPLICA_INSTALLED. The apply thread goes on meanwhile, and skips entries that the state has. */
+    REPLICA_ACTION_INSTALL,
+    REPLICA_ACTION_CHANGED, /* `change` was proposed at `index` (STATUS_OK), or will not be: `status` */
 };
 
 struct replica_action {
@@ -107,6 +142,10 @@ struct replica_action {
     struct log_request *request;
     struct replica_entry entry;
     struct proposal *proposal;
+    struct peer_message *peer;
+    const struct log_snapshot *snapshot;
+    struct replica_member_change change;
+    enum status status; /* REFUSED: no leader, no such member, last voter; FULL: another one waits */
 };
 
 /* The list of one step; the memory is its arena's and lives until the next step. */
@@ -128,9 +167,11 @@ struct replica_options {
     uint64_t seed; /* for election time-outs */
     uint32_t election_ms;
     uint32_t heartbeat_ms;
-    uint64_t applied_index; /* what the state stands at: entries above it are handed out, read from the log again */
-    uint64_t uptime_ms;     /* the machine's last one */
-    uint32_t feature_level; /* stamped on entries */
+    uint64_t applied_index;  /* what the state stands at: entries above it are handed out, read from the log again */
+    uint64_t uptime_ms;      /* the machine's last one */
+    uint32_t feature_level;  /* stamped on entries */
+    uint64_t trailing_bytes; /* of the log, kept for members that lag when it is cut; 0: LOG_TRAILING_BYTES */
+    uint64_t append_bytes;   /* of the entries in one message; 0: PEER_APPEND_BYTES */
 };
 
 /* A replica that continues the recovered log (copied as needed; the caller may drop it afterwards). CHECKs that the

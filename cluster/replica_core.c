@@ -4,13 +4,6 @@
 #include "base/check.h"
 #include "base/heap.h"
 
-/* What a step was about, for the entries of its update. */
-struct core_entries {
-    const struct replica_entry *entries; /* in the order of the event's; bytes and kind are set */
-    const struct raft_entry *raft;
-    uint32_t count;
-};
-
 static enum replica_entry_kind kind_of(enum raft_entry_type type)
 {
     switch (type) {
@@ -33,8 +26,7 @@ static enum raft_entry_type type_of(enum replica_entry_kind kind)
     return RAFT_BARRIER;
 }
 
-/* Into the library's form; the servers are raft_malloc'd. */
-static void configuration_convert(const struct configuration *configuration, struct raft_configuration *target)
+void replica_configuration_convert(const struct configuration *configuration, struct raft_configuration *target)
 {
     raft_configuration_init(target);
     for (uint32_t i = 0; i < configuration->count; i++) {
@@ -50,19 +42,24 @@ static void configuration_convert(const struct configuration *configuration, str
 
 static void update_vote(struct replica *replica)
 {
-    struct log_request *request = log_request_create(LOG_REQUEST_VOTE);
+    struct log_request *request = replica_log(replica, LOG_REQUEST_VOTE);
     request->term = raft_current_term(&replica->guard.raft);
     request->vote = raft_voted_for(&replica->guard.raft);
-    replica_act(replica, REPLICA_ACTION_LOG)->request = request;
     replica->saving_vote = true;
 }
 
 /* The core replaces what it had from index on: only on a follower, never committed entries. */
 static void log_truncate(struct replica *replica, uint64_t index)
 {
-    CHECK(index > replica->guard.commit_index && index > replica->handed_index && index > replica->snapshot.index);
+    CHECK(index > replica->guard.commit_index && index > replica->snapshot.index && !replica_leads(replica));
+    /* A state that was installed is ahead of a log that does not lead to it. */
+    CHECK(index > replica->handed_index || replica->install_state == INSTALL_PLACED);
     log_terms_truncate(&replica->terms, index);
-    entry_window_truncate(&replica->window, index);
+    log_sizes_truncate(&replica->sizes, index);
+    if (index >= replica->window.first_index)
+        entry_window_truncate(&replica->window, index);
+    else
+        entry_window_reset(&replica->window, index);
     while (replica->change_count > 0 && replica->changes[replica->change_count - 1].index >= index)
         replica->change_count--;
     replica->last_index = index - 1;
@@ -72,10 +69,9 @@ static void log_truncate(struct replica *replica, uint64_t index)
         replica->reported_index = index - 1;
     if (replica->epoch_floor >= index)
         replica->epoch_floor = index - 1;
-    struct log_request *request = log_request_create(LOG_REQUEST_TRUNCATE);
+    struct log_request *request = replica_log(replica, LOG_REQUEST_TRUNCATE);
     request->index = index;
     request->epoch = ++replica->epoch;
-    replica_act(replica, REPLICA_ACTION_LOG)->request = request;
 }
 
 /* One entry behind the last one, in memory and for the log writer. */
@@ -83,6 +79,7 @@ static void log_append(struct replica *replica, struct replica_entry *entry, str
 {
     CHECK(entry->index == replica->last_index + 1 && entry->index == entry_window_next(&replica->window));
     log_terms_append(&replica->terms, entry->term);
+    log_sizes_append(&replica->sizes, entry->index, entry->bytes->size_bytes);
     if (entry->kind == REPLICA_ENTRY_CONFIGURATION) {
         struct configuration configuration;
         CHECK(configuration_decode(buffer_slice(entry->bytes), &configuration) == STATUS_OK);
@@ -102,7 +99,7 @@ static void update_entries(struct replica *replica, const struct raft_update *up
     CHECK(count > 0 && index <= replica->last_index + 1);
     if (index <= replica->last_index)
         log_truncate(replica, index);
-    struct log_request *request = log_request_create(LOG_REQUEST_APPEND);
+    struct log_request *request = replica_log(replica, LOG_REQUEST_APPEND);
     request->epoch = replica->epoch;
     request->count = count;
     request->entries = (struct replica_entry *)heap_alloc(count * sizeof(struct replica_entry));
@@ -115,7 +112,6 @@ static void update_entries(struct replica *replica, const struct raft_update *up
         log_append(replica, &entry, &request->entries[i]);
     }
     raft_free(batch[0].batch);
-    replica_act(replica, REPLICA_ACTION_LOG)->request = request;
 }
 
 static void update_state(struct replica *replica)
@@ -127,22 +123,32 @@ static void update_state(struct replica *replica)
     replica->led_from_index = replica->last_index;
 }
 
+static void core_update(struct replica *replica, struct raft_update *update, const struct core_entries *given,
+                        bool submitted)
+{
+    if (update->flags & (RAFT_UPDATE_CURRENT_TERM | RAFT_UPDATE_VOTED_FOR))
+        update_vote(replica);
+    if (update->flags & (RAFT_UPDATE_STATE))
+        replica_send_reset(replica);
+    if (update->flags & (RAFT_UPDATE_ENTRIES))
+        update_entries(replica, update, given);
+    if (update->flags & (RAFT_UPDATE_SNAPSHOT))
+        replica_install_begin(replica, update);
+    if (update->flags & (RAFT_UPDATE_MESSAGES))
+        replica_send_take(replica, update, submitted);
+    if (update->flags & (RAFT_UPDATE_STATE))
+        update_state(replica);
+    CHECK(raft_last_index(&replica->guard.raft) == replica->last_index);
+    replica->deadline_ms = guard_deadline(&replica->guard);
+}
+
 static void core_step(struct replica *replica, struct raft_event *event, const struct core_entries *given)
 {
     CHECK(!replica->saving_vote);
     struct raft_update update;
     event->time = replica->now_ms;
     CHECK(guard_step(&replica->guard, event, &update) == 0);
-    if (update.flags & (RAFT_UPDATE_CURRENT_TERM | RAFT_UPDATE_VOTED_FOR))
-        update_vote(replica);
-    if (update.flags & (RAFT_UPDATE_ENTRIES))
-        update_entries(replica, &update, given);
-    /* Both need a second member, and nothing proposes one. */
-    CHECK(!(update.flags & (RAFT_UPDATE_SNAPSHOT)) && update.messages.n == 0);
-    if (update.flags & (RAFT_UPDATE_STATE))
-        update_state(replica);
-    CHECK(raft_last_index(&replica->guard.raft) == replica->last_index);
-    replica->deadline_ms = guard_deadline(&replica->guard);
+    core_update(replica, &update, given, event->type == RAFT_SUBMIT);
 }
 
 /* --- events --- */
@@ -179,7 +185,8 @@ void replica_core_start(struct replica *replica)
     struct raft_snapshot_metadata metadata = {.index = replica->snapshot.index, .term = replica->snapshot.term};
     struct raft_event event = {.type = RAFT_START};
     if (replica->snapshot.index > 0) {
-        configuration_convert(&replica->snapshot.configuration, &metadata.configuration); /* the library takes it */
+        replica_configuration_convert(&replica->snapshot.configuration,
+                                      &metadata.configuration); /* the library takes it */
         metadata.configuration_index = replica->snapshot.configuration_index;
         event.start.metadata = &metadata;
     }
@@ -215,6 +222,29 @@ void replica_core_persisted(struct replica *replica)
     core_step(replica, &event, &(struct core_entries){0});
 }
 
+void replica_core_receive(struct replica *replica, struct raft_message *message, const struct core_entries *given)
+{
+    struct raft_event event = {.type = RAFT_RECEIVE};
+    event.receive.message = message;
+    core_step(replica, &event, given);
+}
+
+static void configuration_tell(struct replica *replica, const struct replica_change *change)
+{
+    struct raft_event event = {.type = RAFT_CONFIGURATION};
+    event.configuration.index = change->index;
+    replica_configuration_convert(&change->configuration, &event.configuration.conf); /* the library takes it */
+    core_step(replica, &event, &(struct core_entries){0});
+}
+
+void replica_core_confirm(struct replica *replica, uint64_t index)
+{
+    for (size_t i = 0; i < replica->change_count; i++) {
+        if (replica->changes[i].index == index)
+            configuration_tell(replica, &replica->changes[i]);
+    }
+}
+
 bool replica_core_configure(struct replica *replica)
 {
     for (size_t i = 0; i < replica->change_count; i++) {
@@ -222,10 +252,7 @@ bool replica_core_configure(struct replica *replica)
         if (change->index <= replica->scanned_index || change->index > replica->guard.commit_index)
             continue;
         replica->scanned_index = change->index;
-        struct raft_event event = {.type = RAFT_CONFIGURATION};
-        event.configuration.index = change->index;
-        configuration_convert(&change->configuration, &event.configuration.conf); /* the library takes it */
-        core_step(replica, &event, &(struct core_entries){0});
+        configuration_tell(replica, change);
         return true;
     }
     replica->scanned_index = replica->guard.commit_index;
@@ -240,18 +267,43 @@ void replica_core_snapshot(struct replica *replica)
     event.snapshot.metadata.index = next->index;
     event.snapshot.metadata.term = next->term;
     event.snapshot.metadata.configuration_index = next->configuration_index;
-    configuration_convert(&next->configuration, &event.snapshot.metadata.configuration); /* the library takes it */
+    replica_configuration_convert(&next->configuration,
+                                  &event.snapshot.metadata.configuration); /* the library takes it */
     event.snapshot.trailing = (unsigned)(next->index - next->cut_index);
     core_step(replica, &event, &(struct core_entries){0});
     replica->snapshot = *next;
     log_terms_cut(&replica->terms, next->cut_index, next->index, next->term);
+    log_sizes_cut(&replica->sizes, next->cut_index);
     size_t gone = 0;
     while (gone < replica->change_count && replica->changes[gone].index <= next->cut_index)
         gone++;
     replica->change_count -= gone;
     if (gone > 0)
         memmove(replica->changes, replica->changes + gone, replica->change_count * sizeof(struct replica_change));
-    replica_act(replica, REPLICA_ACTION_LOG)->request = log_request_create(LOG_REQUEST_CUT);
+    (void)replica_log(replica, LOG_REQUEST_CUT);
+}
+
+void replica_core_installed(struct replica *replica)
+{
+    const struct log_snapshot *snapshot = &replica->snapshot;
+    struct raft_event event = {.type = RAFT_PERSISTED_SNAPSHOT};
+    event.persisted_snapshot.metadata.index = snapshot->index;
+    event.persisted_snapshot.metadata.term = snapshot->term;
+    event.persisted_snapshot.metadata.configuration_index = snapshot->configuration_index;
+    replica_configuration_convert(&snapshot->configuration,
+                                  &event.persisted_snapshot.metadata.configuration); /* the library takes it */
+    event.persisted_snapshot.last = true;
+    core_step(replica, &event, &(struct core_entries){0});
+}
+
+void replica_core_transfer(struct replica *replica, uint64_t id)
+{
+    CHECK(!replica->saving_vote);
+    struct raft_update update;
+    struct raft_event event = {.type = RAFT_TRANSFER, .time = replica->now_ms};
+    event.transfer.server_id = id;
+    if (guard_step(&replica->guard, &event, &update) == 0)
+        core_update(replica, &update, &(struct core_entries){0}, false);
 }
 
 void replica_core_submit(struct replica *replica, enum replica_entry_kind kind, struct buffer *bytes)

@@ -1,10 +1,18 @@
-/* replica_state.h: what the replica knows; shared by replica.c (the step) and replica_core.c (events and updates of the
- * raft core). Nobody else includes it. */
+/* replica_state.h: what the replica knows; shared by the replica's own files. Nobody else includes it.
+ *
+ *   replica.c          the step: messages in, what follows from them, actions out
+ *   replica_core.c     events to the raft core, and its updates
+ *   replica_receive.c  messages of other members, one by one into the core
+ *   replica_send.c     messages to other members: entries found, cut into pieces, held where they must be
+ *   replica_install.c  snapshots of other members
+ *   replica_change.c   membership, leadership transfer */
 #ifndef CLUSTER_REPLICA_STATE_H
 #define CLUSTER_REPLICA_STATE_H
 
 #include "cluster/entry_window.h"
+#include "cluster/log_sizes.h"
 #include "cluster/log_writer.h"
+#include "cluster/peer_message.h"
 #include "cluster/raft_guard.h"
 
 /* A CONFIGURATION entry of the log. */
@@ -13,11 +21,32 @@ struct replica_change {
     struct configuration configuration;
 };
 
+/* What a leader knows of another member, in its term. */
+struct replica_peer {
+    uint64_t id;
+    uint64_t notified_index; /* committed, and said to be */
+    uint64_t sent_ms;        /* something went out */
+    uint64_t read_index;     /* where the newest part that was read back from the log begins, */
+    uint64_t read_ms;        /* and when */
+    struct list appends;     /* of struct replica_append: they wait, in their order */
+    uint32_t append_count;
+};
+
+/* How far an install is. */
+enum replica_install_state {
+    INSTALL_NONE,
+    INSTALL_FETCHING, /* the shell has been asked */
+    INSTALL_PLACED,   /* the state is there; the core is to be told as soon as it has a leader */
+    INSTALL_SAVING,   /* the core knows; the log writer is at it */
+    INSTALL_SAVED,    /* the core is to be told that it is done */
+};
+
 struct replica {
     struct replica_options options;
     struct raft_guard guard;
     struct log_terms terms;
-    struct entry_window window;     /* above the applied entry */
+    struct log_sizes sizes;
+    struct entry_window window;
     struct replica_change *changes; /* ascending; heap */
     size_t change_count;
     size_t change_capacity;
@@ -36,7 +65,7 @@ struct replica {
     uint64_t epoch;
     uint64_t epoch_floor;
 
-    /* a term or vote that is being saved: the core gets no event */
+    /* a term or vote that is being saved: the core gets no event, and nothing is sent */
     bool saving_vote;
     bool started;
     uint64_t start_term;
@@ -53,6 +82,25 @@ struct replica {
     uint64_t waiting_count;
     uint64_t waiting_bytes;
 
+    /* other members */
+    struct list received; /* of struct peer_message, for the core; owned */
+    uint32_t received_count;
+    struct list outgoing;       /* of struct peer_message, for REPLICA_ACTION_SEND; owned */
+    uint64_t leader_term;       /* the term in which the core's leader was seen */
+    struct replica_peer *peers; /* heap; while leading, those that something was sent to */
+    size_t peer_count;
+    uint64_t peer_reading; /* entries were asked for, for this member; 0: none */
+
+    enum replica_install_state install_state;
+    struct log_snapshot install;
+    uint64_t install_from;
+    uint64_t install_term; /* of the message */
+
+    struct replica_member_change change;
+    bool change_waits;
+    bool transfer_waits;
+    uint64_t transfer_to;
+
     /* DESIGN.md section 4: uptime_ms stands still without a leader */
     uint64_t uptime_base_ms;
     uint64_t uptime_stamped_ms;
@@ -68,8 +116,12 @@ struct replica {
     struct replica_actions *actions; /* of the step that runs */
 };
 
+/* --- replica.c --- */
+
 /* A new action at the end of this step's list. */
 struct replica_action *replica_act(struct replica *replica, enum replica_action_kind kind);
+/* A request to the log writer as an action. */
+struct log_request *replica_log(struct replica *replica, enum log_request_kind kind);
 
 /* The configuration in force at an index; *configuration_index is its entry's. */
 const struct configuration *replica_configuration(const struct replica *replica, uint64_t index,
@@ -77,19 +129,82 @@ const struct configuration *replica_configuration(const struct replica *replica,
 /* A CONFIGURATION entry is at the end of the log. */
 void replica_add_change(struct replica *replica, uint64_t index, const struct configuration *configuration);
 
+/* Whom the core takes for the leader of its term; 0: unknown. */
+uint64_t replica_leader(const struct replica *replica);
+
+static inline bool replica_leads(const struct replica *replica)
+{
+    return guard_state(&replica->guard) == RAFT_LEADER;
+}
+
 /* --- replica_core.c: one event each; all CHECK that no vote is being saved --- */
+
+/* What a step was about, for the entries of its update. */
+struct core_entries {
+    const struct replica_entry *entries; /* in the order of the event's */
+    const struct raft_entry *raft;
+    uint32_t count;
+};
 
 /* RAFT_START with everything that was recovered. */
 void replica_core_start(struct replica *replica);
 /* RAFT_TIMEOUT. */
 void replica_core_timeout(struct replica *replica);
+/* RAFT_RECEIVE; `given` is what an append carries. */
+void replica_core_receive(struct replica *replica, struct raft_message *message, const struct core_entries *given);
 /* RAFT_PERSISTED_ENTRIES up to durable_index. */
 void replica_core_persisted(struct replica *replica);
 /* RAFT_CONFIGURATION for the next committed one; false if there is none. */
 bool replica_core_configure(struct replica *replica);
+/* RAFT_CONFIGURATION for the one at index, which the log has. */
+void replica_core_confirm(struct replica *replica, uint64_t index);
 /* RAFT_SNAPSHOT for next_snapshot. */
 void replica_core_snapshot(struct replica *replica);
-/* RAFT_SUBMIT of one entry; the owner of the bytes goes along. The node must lead. */
+/* RAFT_PERSISTED_SNAPSHOT for what was installed. */
+void replica_core_installed(struct replica *replica);
+/* RAFT_SUBMIT of one entry; the owner of the bytes goes along. The node must lead, and not be handing
+ * leadership over. */
 void replica_core_submit(struct replica *replica, enum replica_entry_kind kind, struct buffer *bytes);
+/* RAFT_TRANSFER; the core may refuse it. */
+void replica_core_transfer(struct replica *replica, uint64_t id);
+/* Into the library's form; the servers are raft_malloc'd. */
+void replica_configuration_convert(const struct configuration *configuration, struct raft_configuration *target);
+
+/* --- replica_receive.c --- */
+
+/* Takes the message over. */
+void replica_receive(struct replica *replica, struct peer_message *message);
+/* The next one, or its next piece, goes into the core; false if there is none. */
+bool replica_receive_next(struct replica *replica);
+
+/* --- replica_send.c --- */
+
+/* Messages of an update of the core; `submitted`: of a RAFT_SUBMIT. */
+void replica_send_take(struct replica *replica, const struct raft_update *update, bool submitted);
+/* Entries that were read back for a member. */
+void replica_send_entries(struct replica *replica, struct replica_message *message);
+/* Appends that may go, commit notices, and the actions for all that goes out. No vote is being saved. */
+void replica_send_advance(struct replica *replica);
+/* Forgets what was queued for whom: leadership has begun or ended. */
+void replica_send_reset(struct replica *replica);
+/* Entries that nobody needs in memory any more. */
+void replica_window_trim(struct replica *replica);
+
+/* --- replica_install.c --- */
+
+/* A SNAPSHOT message has come; false: it is for the core to answer. Takes it over if true. */
+bool replica_install_take(struct replica *replica, struct peer_message *message);
+/* The shell is done. */
+void replica_install_placed(struct replica *replica, const struct log_snapshot *snapshot);
+/* What is next; false if nothing is due. */
+bool replica_install_next(struct replica *replica);
+/* RAFT_UPDATE_SNAPSHOT: the core begins anew behind the snapshot. */
+void replica_install_begin(struct replica *replica, struct raft_update *update);
+
+/* --- replica_change.c --- */
+
+void replica_change_take(struct replica *replica, const struct replica_member_change *change);
+/* What is due of change and transfer; false if nothing is. */
+bool replica_change_next(struct replica *replica);
 
 #endif

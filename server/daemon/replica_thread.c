@@ -49,6 +49,10 @@ static void raft_carry(struct replica_thread *thread, const struct replica_actio
             inbox_post(&thread->proposals, &action->proposal->link);
             break;
         case REPLICA_ACTION_SPACE: thread->ports.space(thread->ports.context, action->space); break;
+        case REPLICA_ACTION_SEND:
+        case REPLICA_ACTION_FORWARD:
+        case REPLICA_ACTION_INSTALL:
+        case REPLICA_ACTION_CHANGED: CHECK(false); break; /* a node alone has nobody to talk to */
         }
     }
 }

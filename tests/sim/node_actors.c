@@ -63,6 +63,10 @@ static void raft_carry(struct node *node, const struct replica_action *action)
             break;
         case REPLICA_ACTION_REFUSED: list_append(&node->proposals, &action->proposal->link); break;
         case REPLICA_ACTION_SPACE: atomic_store(&node->published.log_low, action->space != LOG_SPACE_GOOD); break;
+        case REPLICA_ACTION_SEND:
+        case REPLICA_ACTION_FORWARD:
+        case REPLICA_ACTION_INSTALL:
+        case REPLICA_ACTION_CHANGED: CHECK(false); break; /* a node alone has nobody to talk to */
         }
     }
 }

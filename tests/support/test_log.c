@@ -68,7 +68,12 @@ static void reply_take(struct test_log *log, const struct replica_message *reply
     case REPLICA_PROPOSE:
     case REPLICA_TICK:
     case REPLICA_APPLIED:
-    case REPLICA_FLUSHED: break;
+    case REPLICA_FLUSHED:
+    case REPLICA_RECEIVE:
+    case REPLICA_INSTALLED:
+    case REPLICA_INSTALL_SAVED:
+    case REPLICA_CHANGE:
+    case REPLICA_TRANSFER: break;
     }
 }
 

@@ -190,6 +190,10 @@ static void carry(struct world *world)
             break;
         case REPLICA_ACTION_REFUSED: REQUIRE(world, false); break;
         case REPLICA_ACTION_SPACE: world->space = action->space; break;
+        case REPLICA_ACTION_SEND:
+        case REPLICA_ACTION_FORWARD:
+        case REPLICA_ACTION_INSTALL:
+        case REPLICA_ACTION_CHANGED: REQUIRE(world, false); break; /* a node alone has nobody to talk to */
         }
     }
 }

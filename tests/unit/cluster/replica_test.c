@@ -53,6 +53,10 @@ static void step(struct fixture *fixture, struct replica_message *message)
             break;
         case REPLICA_ACTION_REFUSED: fixture->refused++; break;
         case REPLICA_ACTION_SPACE: fixture->space = action->space; break;
+        case REPLICA_ACTION_SEND:
+        case REPLICA_ACTION_FORWARD:
+        case REPLICA_ACTION_INSTALL:
+        case REPLICA_ACTION_CHANGED: fail(); break; /* a node alone has nobody to talk to */
         }
     }
 }
@@ -84,8 +88,8 @@ static void setup(struct fixture *fixture, uint64_t last_index, uint64_t applied
     assert_non_null(configuration);
     *configuration = (struct configuration){1, {{1, MEMBER_VOTER}}};
     for (uint64_t i = 0; i < last_index; i++)
-        recovered.entries[i] = (struct log_recovered_entry){1 + i / 3, REPLICA_ENTRY_COMMANDS, NULL};
-    recovered.entries[0] = (struct log_recovered_entry){1, REPLICA_ENTRY_CONFIGURATION, configuration};
+        recovered.entries[i] = (struct log_recovered_entry){1 + i / 3, REPLICA_ENTRY_COMMANDS, NULL, 0};
+    recovered.entries[0] = (struct log_recovered_entry){1, REPLICA_ENTRY_CONFIGURATION, configuration, 0};
     struct replica_options options = {
         .id = 1,
         .seed = 1,
