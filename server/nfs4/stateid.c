@@ -11,14 +11,18 @@ enum step test_stateid_step(struct compound *compound)
     resok->tsr_status_codes_count = args->ts_stateids_count;
     resok->tsr_status_codes =
         arena_alloc_array(compound_arena(compound), args->ts_stateids_count, sizeof(*resok->tsr_status_codes));
+    struct arena scratch; /* there may be 60,000 of them */
+    arena_init(&scratch);
     for (uint32_t i = 0; i < args->ts_stateids_count; i++) {
         struct stateid stateid;
         enum nfsstat4 status = compound_stateid(compound, &args->ts_stateids[i], &stateid);
         if (status == NFS4_OK)
             status = stateid_judge(compound_view(compound), stateid, compound->client,
-                                   compound->server->config.server_epoch, compound_arena(compound));
+                                   compound->server->config.server_epoch, &scratch);
         resok->tsr_status_codes[i] = status;
+        arena_reset(&scratch);
     }
+    arena_fini(&scratch);
     return compound_answer(compound, NFS4_OK);
 }
 

@@ -155,14 +155,15 @@ bool lease_is_indexed(struct kv_read *read, struct client_id client, const struc
 }
 
 /* Only the node that a session is attached to knows how far its slots are. */
-static void slot_advance(struct apply *apply, const Qnfs__SlotAdvance *advance, struct incarnation_id sender)
+static void slot_advance(struct apply *apply, const Qnfs__SlotAdvance *advance, struct incarnation_id sender,
+                         struct arena *scratch)
 {
     struct session session;
     struct slot slot;
-    if (!session_get(apply->read, apply_session_id(advance->session), apply->arena, &session) ||
+    if (!session_get(apply->read, apply_session_id(advance->session), scratch, &session) ||
         session.incarnation.value != sender.value || advance->slot >= session.fore.max_requests)
         return;
-    bool found = slot_get(apply->read, session.id, advance->slot, apply->arena, &slot);
+    bool found = slot_get(apply->read, session.id, advance->slot, scratch, &slot);
     if (found && (int32_t)(advance->seqid - slot.seqid) <= 0)
         return;
     slot = (struct slot){.slot = advance->slot, .seqid = advance->seqid};
@@ -178,8 +179,13 @@ void renew_apply(struct apply *apply, const Qnfs__Renew *command)
         if (client_usage_get(apply->read, client, apply->arena, &usage))
             lease_renew(apply, client, &usage, end_ms);
     }
-    for (size_t i = 0; i < command->n_slots; i++)
-        slot_advance(apply, command->slots[i], apply_sender(apply));
+    struct arena scratch;
+    arena_init(&scratch);
+    for (size_t i = 0; i < command->n_slots; i++) {
+        slot_advance(apply, command->slots[i], apply_sender(apply), &scratch);
+        arena_reset(&scratch); /* rows of slots may be long */
+    }
+    arena_fini(&scratch);
     apply_answer(apply, NFS4_OK);
 }
 

@@ -204,15 +204,19 @@ static bool conflicts_collect(struct apply *apply, struct file_id file, uint32_t
 {
     struct open_walk walk;
     struct state state;
+    struct arena scratch;
     bool all_weak = true;
+    arena_init(&scratch);
     open_walk_open(apply->read, file, apply->arena, &walk);
+    walk.arena = &scratch; /* a file may be open a million times */
     for (; all_weak && open_walk_get(&walk, &state); open_walk_next(&walk)) {
-        if (own != NULL && memcmp(own->id.other, state.id.other, OTHER_BYTES) == 0)
-            continue;
-        if (conflicts(access, deny, &state))
+        bool is_other = own == NULL || memcmp(own->id.other, state.id.other, OTHER_BYTES) != 0;
+        if (is_other && conflicts(access, deny, &state))
             all_weak = revocation_add(revocation, apply->read, &state, apply->arena);
+        arena_reset(&scratch);
     }
     open_walk_close(&walk);
+    arena_fini(&scratch);
     return all_weak;
 }
 

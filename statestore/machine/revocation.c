@@ -6,11 +6,16 @@
 #include "statestore/machine/lock.h"
 #include "statestore/machine/open.h"
 
-static bool add_client(struct revocation *revocation, struct client_id client)
+static bool has_client(const struct revocation *revocation, struct client_id client)
 {
     for (size_t i = 0; i < revocation->client_count; i++)
         if (revocation->clients[i].value == client.value)
             return true;
+    return false;
+}
+
+static bool add_client(struct revocation *revocation, struct client_id client)
+{
     if (revocation->client_count == REVOCATION_MAX)
         revocation->full = true;
     else
@@ -21,15 +26,20 @@ static bool add_client(struct revocation *revocation, struct client_id client)
 bool revocation_add(struct revocation *revocation, struct kv_read *read, const struct state *state, struct arena *arena)
 {
     struct client_usage usage;
+    if (has_client(revocation, state->client))
+        return true;
     if (client_usage_get(read, state->client, arena, &usage))
         return usage.courtesy && add_client(revocation, state->client);
     for (size_t i = 0; i < revocation->state_count; i++)
         if (memcmp(revocation->states[i].id.other, state->id.other, sizeof(state->id.other)) == 0)
             return true;
-    if (revocation->state_count == REVOCATION_MAX)
+    if (revocation->state_count == REVOCATION_MAX) {
         revocation->full = true;
-    else
-        revocation->states[revocation->state_count++] = *state;
+    } else {
+        struct state *kept = &revocation->states[revocation->state_count++];
+        *kept = *state;
+        kept->owner = arena_copy(arena, state->owner);
+    }
     return true;
 }
 

@@ -17,7 +17,8 @@ struct revocation {
     bool full; /* more than that is in the way: the command answers NFS4ERR_DELAY, and another one goes on */
 };
 
-/* Notes the holder of a state that is in the way; false if it is a live client's. Pure over the view. */
+/* Notes the holder of a state that is in the way; false if it is a live client's. What is kept lives in the arena. Pure
+ * over the view. */
 bool revocation_add(struct revocation *revocation, struct kv_read *read, const struct state *state,
                     struct arena *arena);
 

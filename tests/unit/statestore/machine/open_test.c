@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "base/limits.h"
@@ -344,6 +345,24 @@ static Qnfs__Result *downgrade(struct scene *scene, struct scene_client *client,
     return scene_send(scene, client, command);
 }
 
+/* A client may open a file with a million owners: what one OPEN looks at must not pile up in its memory. */
+static void test_share_conflict_among_many(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_client client = scene_client(scene, "a", 1);
+    char owner[NFS4_OPAQUE_MAX_BYTES];
+    for (int i = 0; i < 3000; i++) {
+        memset(owner, 'o', sizeof(owner) - 1);
+        owner[sizeof(owner) - 1] = '\0';
+        owner[snprintf(owner, sizeof(owner), "%d", i)] = 'o';
+        scene_open_ok(scene, &client, owner, "f", W, 0);
+    }
+    scene_open_ok(scene, &client, "reader", "f", R, 0);
+    size_t before = scene->arena.reserved_bytes;
+    assert_int_equal(scene_open(scene, &client, "other", "f", W, R)->status, NFS4ERR_SHARE_DENIED);
+    assert_true(scene->arena.reserved_bytes - before <= (size_t)2 << 20);
+}
+
 static void test_upgrade_and_downgrade(void **state)
 {
     struct scene *scene = *state;
@@ -634,6 +653,7 @@ int main(void)
         TEST(test_permission),
         TEST(test_read_only_export),
         TEST(test_share_conflicts),
+        TEST(test_share_conflict_among_many),
         TEST(test_upgrade_and_downgrade),
         TEST(test_upgrade_denied),
         TEST(test_close),

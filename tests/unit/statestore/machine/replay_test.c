@@ -188,6 +188,33 @@ static void test_slot_advanced_by_renewal(void **state)
     assert_int_equal(slot.seqid, 1000);
 }
 
+/* One Renew may name thousands of slots, whose rows hold up to 64 KiB each. */
+static void test_many_slots_advanced(void **state)
+{
+    struct scene *scene = *state;
+    enum { SLOTS = 100, PREFIX_BYTES = 60000 };
+    struct scene_client client = scene_client(scene, "a", 1);
+    static uint8_t prefix[PREFIX_BYTES];
+    Qnfs__Command *open = open_at(scene, &client, "a", 1, 1, 1);
+    open->slot_origin->prefix = (ProtobufCBinaryData){sizeof(prefix), prefix};
+    assert_int_equal(scene_apply(scene, open)->status, NFS4_OK);
+    Qnfs__SlotAdvance advance = QNFS__SLOT_ADVANCE__INIT;
+    Qnfs__SlotAdvance *advances[SLOTS];
+    Qnfs__Renew renew = QNFS__RENEW__INIT;
+    Qnfs__Command *command = scene_command(scene);
+    advance.session = scene_bytes(scene, client.session.bytes, 16);
+    advance.seqid = 1;
+    for (size_t i = 0; i < SLOTS; i++)
+        advances[i] = &advance;
+    renew.n_slots = SLOTS;
+    renew.slots = advances;
+    command->body_case = QNFS__COMMAND__BODY_RENEW;
+    command->renew = &renew;
+    size_t before = scene->arena.reserved_bytes;
+    assert_int_equal(scene_apply(scene, command)->status, NFS4_OK);
+    assert_true(scene->arena.reserved_bytes - before <= (size_t)2 << 20);
+}
+
 static void test_closed_incarnation(void **state)
 {
     struct scene *scene = *state;
@@ -280,10 +307,19 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_retry_is_replayed),         TEST(test_error_is_kept),         TEST(test_false_retry),
-        TEST(test_two_changes_in_a_compound), TEST(test_serial_numbers),        TEST(test_session_missing),
-        TEST(test_slot_beyond_the_session),   TEST(test_older_epoch),           TEST(test_slot_advanced_by_renewal),
-        TEST(test_closed_incarnation),        TEST(test_node_request_replayed), TEST(test_node_request_low_water),
+        TEST(test_retry_is_replayed),
+        TEST(test_error_is_kept),
+        TEST(test_false_retry),
+        TEST(test_two_changes_in_a_compound),
+        TEST(test_serial_numbers),
+        TEST(test_session_missing),
+        TEST(test_slot_beyond_the_session),
+        TEST(test_older_epoch),
+        TEST(test_slot_advanced_by_renewal),
+        TEST(test_many_slots_advanced),
+        TEST(test_closed_incarnation),
+        TEST(test_node_request_replayed),
+        TEST(test_node_request_low_water),
         TEST(test_node_request_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
