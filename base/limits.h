@@ -52,6 +52,10 @@
  * of a loop; over it the connection that wants more is closed: 20,000 clients that each begin a large record must not take
  * the memory of those who end theirs. */
 #define GATEWAY_ASSEMBLY_MAX_BYTES (512u << 20)
+/* Calls that one step of a loop begins; with more of them others get their turn before. */
+#define GATEWAY_CALLS_PER_STEP 256u
+/* Steps that a loop makes of itself, since there are more calls or room for replies, before it looks at its sockets. */
+#define GATEWAY_SETTLE_ROUNDS 16u
 /* How often all connections of a loop are looked at for the time-outs below. */
 #define GATEWAY_TICK_MS 1000u
 /* A record that is not complete this long after its first byte: the connection is closed. */

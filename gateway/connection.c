@@ -17,11 +17,14 @@ static_assert(GATEWAY_CONNECTIONS_MAX <= PLACE_MASK, "a connection's place fits 
 struct connection {
     struct gateway *gateway;
     struct connection_id id;
-    struct list_link link; /* in gateway->open */
+    struct list_link link;       /* in gateway->open */
+    struct list_link ready_link; /* in gateway->ready, if `ready` */
     uint8_t address[16];
     uint8_t address_bytes;
+    bool ready; /* there is a rest, and it may be looked at */
     bool reading;
     bool closing;      /* a close was asked for: nothing more is read or sent */
+    bool calming;      /* no further call until nothing is under way or unsent */
     uint32_t requests; /* calls under way */
     size_t output_bytes;
     uint64_t last_received_ms;
@@ -31,6 +34,9 @@ struct connection {
     struct record_reader reader;
     struct record_assembly assembly;
     struct buffer *assembly_buffer; /* owns assembly.data; NULL while records come whole */
+    struct slice rest;              /* received and not looked at yet */
+    struct buffer *rest_buffer;     /* that it lies in, one owner; NULL: there is none */
+    size_t shelved_bytes;           /* of it, counted in gateway->assembly_bytes */
 };
 
 struct gateway {
@@ -43,8 +49,11 @@ struct gateway {
     uint32_t *free_places; /* a stack */
     uint32_t free_count;
     struct list open;
+    struct list ready;
     bool held;
-    size_t assembly_bytes; /* of all connections' unfinished records */
+    enum { PRESS_NONE, PRESS_SLOW, PRESS_ALL } pressed; /* how much the unsent output of all is over its bound */
+    size_t assembly_bytes; /* of all connections' unfinished records, and of what waits while they may not ask */
+    size_t output_bytes;   /* of all connections */
     struct gateway_counters counters;
 };
 
@@ -74,6 +83,7 @@ struct gateway *gateway_create(uint32_t loop, const struct gateway_program *prog
     gateway->programs = programs;
     gateway->program_count = program_count;
     list_init(&gateway->open);
+    list_init(&gateway->ready);
     return gateway;
 }
 
@@ -89,6 +99,24 @@ static void connection_forget_assembly(struct connection *connection)
     assembly->capacity_bytes = 0;
 }
 
+static void connection_unready(struct connection *connection)
+{
+    if (connection->ready)
+        list_remove(&connection->ready_link);
+    connection->ready = false;
+}
+
+static void connection_forget_rest(struct gateway *gateway, struct connection *connection)
+{
+    connection_unready(connection);
+    CHECK(gateway->assembly_bytes >= connection->shelved_bytes);
+    gateway->assembly_bytes -= connection->shelved_bytes;
+    connection->shelved_bytes = 0;
+    buffer_put(connection->rest_buffer);
+    connection->rest_buffer = NULL;
+    connection->rest = SLICE_EMPTY;
+}
+
 static void connection_destroy(struct gateway *gateway, struct connection *connection)
 {
     uint32_t place = (uint32_t)connection->id.value & PLACE_MASK;
@@ -96,7 +124,10 @@ static void connection_destroy(struct gateway *gateway, struct connection *conne
     gateway->places[place] = NULL;
     gateway->free_places[gateway->free_count++] = place;
     list_remove(&connection->link);
+    connection_forget_rest(gateway, connection);
     connection_forget_assembly(connection);
+    CHECK(gateway->output_bytes >= connection->output_bytes);
+    gateway->output_bytes -= connection->output_bytes;
     free(connection);
     CHECK(gateway->counters.connections > 0);
     gateway->counters.connections--;
@@ -187,20 +218,63 @@ bool gateway_opened(struct gateway *gateway, struct slice address, uint64_t now_
     return true;
 }
 
-static bool connection_may_read(const struct gateway *gateway, const struct connection *connection)
+/* Whether its next call may be served. */
+static bool connection_may_ask(const struct gateway *gateway, const struct connection *connection)
 {
-    return !gateway->held && !connection->closing && connection->requests < GATEWAY_CONNECTION_REQUESTS_MAX &&
+    if (gateway->held || gateway->pressed == PRESS_ALL || connection->closing)
+        return false;
+    if ((gateway->pressed == PRESS_SLOW || connection->calming) && connection->output_bytes > 0)
+        return false;
+    if (connection->calming && connection->requests > 0)
+        return false;
+    return connection->requests < GATEWAY_CONNECTION_REQUESTS_MAX &&
            connection->output_bytes < GATEWAY_CONNECTION_OUTPUT_MAX_BYTES;
 }
 
-static void connection_regulate(const struct gateway *gateway, struct connection *connection,
-                                struct gateway_actions *actions)
+/* Looks whether the connection may go on: what was received before is looked at first, then its socket is read. */
+static void connection_regulate(struct gateway *gateway, struct connection *connection, struct gateway_actions *actions)
 {
-    bool may_read = connection_may_read(gateway, connection);
-    if (may_read == connection->reading || connection->closing)
+    if (connection->closing)
         return;
-    connection->reading = may_read;
-    gateway_act(actions, may_read ? GATEWAY_READ_START : GATEWAY_READ_STOP, connection->id);
+    if (connection->requests == 0 && connection->output_bytes == 0)
+        connection->calming = false;
+    bool may_ask = connection_may_ask(gateway, connection);
+    if (may_ask && connection->rest.size_bytes > 0) {
+        if (!connection->ready)
+            list_append(&gateway->ready, &connection->ready_link);
+        connection->ready = true;
+        return;
+    }
+    if (may_ask == connection->reading)
+        return;
+    connection->reading = may_ask;
+    gateway_act(actions, may_ask ? GATEWAY_READ_START : GATEWAY_READ_STOP, connection->id);
+}
+
+static void gateway_regulate_all(struct gateway *gateway, struct gateway_actions *actions)
+{
+    for (struct list_link *link = list_first(&gateway->open); link != NULL; link = list_next(&gateway->open, link))
+        connection_regulate(gateway, container_of(link, struct connection, link), actions);
+}
+
+/* The unsent output of all connections has changed: at the bound whoever has some of it waits, at twice the bound
+ * everybody. Released at three quarters, so that it does not flutter. */
+static void gateway_press(struct gateway *gateway, struct gateway_actions *actions)
+{
+    size_t bytes = gateway->output_bytes;
+    if (gateway->pressed == PRESS_NONE && bytes < GATEWAY_OUTPUT_MAX_BYTES)
+        return;
+    if (bytes >= 2 * GATEWAY_OUTPUT_MAX_BYTES)
+        gateway->pressed = PRESS_ALL;
+    else if (bytes >= GATEWAY_OUTPUT_MAX_BYTES && gateway->pressed == PRESS_NONE)
+        gateway->pressed = PRESS_SLOW;
+    else if (bytes < GATEWAY_OUTPUT_MAX_BYTES / 4 * 3)
+        gateway->pressed = PRESS_NONE;
+    else if (bytes < 2 * (GATEWAY_OUTPUT_MAX_BYTES / 4 * 3) && gateway->pressed == PRESS_ALL)
+        gateway->pressed = PRESS_SLOW;
+    else
+        return;
+    gateway_regulate_all(gateway, actions);
 }
 
 static void connection_close(struct gateway *gateway, struct connection *connection, const char *reason,
@@ -214,12 +288,23 @@ static void connection_close(struct gateway *gateway, struct connection *connect
     gateway_act(actions, GATEWAY_CLOSE, connection->id)->reason = reason;
 }
 
+static void connection_abort(struct gateway *gateway, struct connection *connection, const char *reason,
+                             struct gateway_actions *actions)
+{
+    if (!connection->closing && reason != NULL)
+        gateway->counters.bad_records++;
+    connection->closing = true;
+    gateway_act(actions, GATEWAY_ABORT, connection->id)->reason = reason;
+}
+
 static void connection_send(struct gateway *gateway, struct connection *connection, struct buffer *bytes,
                             struct gateway_actions *actions)
 {
     connection->output_bytes += bytes->size_bytes;
+    gateway->output_bytes += bytes->size_bytes;
     gateway->counters.bytes_out += bytes->size_bytes;
     gateway_act(actions, GATEWAY_SEND, connection->id)->bytes = bytes;
+    gateway_press(gateway, actions);
 }
 
 static void connection_send_head(struct gateway *gateway, struct connection *connection, struct rpc_reply reply,
@@ -256,24 +341,24 @@ static enum rpc_auth_stat call_authenticate(struct gateway_call *call, struct ar
     return RPC_AUTH_OK;
 }
 
-/* One whole record. False: the connection is being closed. */
-static bool connection_record(struct gateway *gateway, struct connection *connection, struct buffer *buffer,
+/* One whole record. */
+static void connection_record(struct gateway *gateway, struct connection *connection, struct buffer *buffer,
                               struct slice record, struct gateway_actions *actions)
 {
     struct gateway_call *call = ARENA_NEW(actions->arena, struct gateway_call);
     struct xdr x = xdr_decoder(record, actions->arena);
     struct rpc_call *header = &call->header;
     switch (rpc_call_decode(&x, header)) {
-    case RPC_CALL_DROP: connection_close(gateway, connection, "a record that is no RPC call", actions); return false;
+    case RPC_CALL_DROP: connection_close(gateway, connection, "a record that is no RPC call", actions); return;
     case RPC_CALL_MISMATCH:
         connection_send_head(gateway, connection, rpc_reply_version_mismatch(header->xid), actions);
-        return true;
+        return;
     case RPC_CALL_BADCRED:
         connection_send_head(gateway, connection, rpc_reply_auth_error(header->xid, RPC_AUTH_BADCRED), actions);
-        return true;
+        return;
     case RPC_CALL_BADVERF:
         connection_send_head(gateway, connection, rpc_reply_auth_error(header->xid, RPC_AUTH_BADVERF), actions);
-        return true;
+        return;
     case RPC_CALL_OK: break;
     }
     const struct gateway_program *program = gateway_program_find(gateway, header->prog);
@@ -296,12 +381,11 @@ static bool connection_record(struct gateway *gateway, struct connection *connec
             struct gateway_action *action = gateway_act(actions, GATEWAY_CALL, connection->id);
             action->call = call;
             action->bytes = buffer_get(buffer);
-            return true;
+            return;
         }
         refusal = rpc_reply_auth_error(header->xid, verdict);
     }
     connection_send_head(gateway, connection, refusal, actions);
-    return true;
 }
 
 static const char *record_trouble(enum record_outcome outcome)
@@ -316,47 +400,120 @@ static const char *record_trouble(enum record_outcome outcome)
     check_failed(__FILE__, __LINE__, "record_trouble is asked only about trouble");
 }
 
+/* The rest waits until its connection may ask again: it is counted, and does not keep a buffer much larger than it is. */
+static void connection_shelve(struct gateway *gateway, struct connection *connection, struct gateway_actions *actions)
+{
+    struct buffer *buffer = connection->rest_buffer;
+    struct slice rest = connection->rest;
+    if (connection->shelved_bytes > 0 || rest.size_bytes == 0)
+        return;
+    if (gateway->assembly_bytes + rest.size_bytes > GATEWAY_ASSEMBLY_MAX_BYTES) {
+        connection_close(gateway, connection, "no memory for its requests", actions);
+        return;
+    }
+    connection->shelved_bytes = rest.size_bytes;
+    gateway->assembly_bytes += rest.size_bytes;
+    if (buffer->capacity_bytes / 2 < rest.size_bytes)
+        return;
+    struct buffer *copy = buffer_create(rest.size_bytes);
+    copy->size_bytes = rest.size_bytes;
+    memcpy(copy->data, rest.data, rest.size_bytes);
+    buffer_put(buffer);
+    connection->rest_buffer = copy;
+    connection->rest = buffer_slice(copy);
+}
+
+/* Puts a piece behind what is not looked at yet; nearly always there is nothing. */
+static void connection_add_rest(struct gateway *gateway, struct connection *connection, struct buffer *buffer,
+                                struct slice piece)
+{
+    if (connection->rest.size_bytes == 0) {
+        connection_forget_rest(gateway, connection);
+        connection->rest_buffer = buffer_get(buffer);
+        connection->rest = piece;
+        return;
+    }
+    struct slice rest = connection->rest;
+    struct buffer *joined = buffer_create(rest.size_bytes + piece.size_bytes);
+    joined->size_bytes = rest.size_bytes + piece.size_bytes;
+    memcpy(joined->data, rest.data, rest.size_bytes);
+    memcpy(joined->data + rest.size_bytes, piece.data, piece.size_bytes);
+    connection_forget_rest(gateway, connection);
+    connection->rest_buffer = joined;
+    connection->rest = buffer_slice(joined);
+}
+
 void gateway_received(struct gateway *gateway, struct connection_id id, struct buffer *buffer, struct slice piece,
                       uint64_t now_ms, struct gateway_actions *actions)
 {
     struct connection *connection = connection_find(gateway, id);
-    if (connection == NULL || connection->closing)
+    if (connection == NULL || connection->closing || piece.size_bytes == 0)
         return;
     gateway->counters.bytes_in += piece.size_bytes;
     connection->last_received_ms = now_ms;
-    bool open = true;
-    while (open && piece.size_bytes > 0) {
-        bool began = record_reader_in_record(&connection->reader);
-        struct slice record;
-        enum record_outcome outcome = record_reader_feed(&connection->reader, &piece, &connection->assembly, &record);
-        if (!began)
-            connection->record_began_ms = now_ms;
-        if (outcome == RECORD_NEED_MORE)
-            break;
-        if (outcome != RECORD_COMPLETE) {
-            connection_close(gateway, connection, record_trouble(outcome), actions);
-            return;
-        }
-        connection->last_call_ms = now_ms;
-        struct buffer *whole = buffer;
-        if (connection->assembly_buffer != NULL && record.data == connection->assembly.data) {
-            whole = connection->assembly_buffer;
-            whole->size_bytes = record.size_bytes;
-        } else if (record.size_bytes <= GATEWAY_RECORD_COPY_BYTES) {
-            whole = buffer_create(record.size_bytes);
-            whole->size_bytes = record.size_bytes;
-            if (record.size_bytes > 0)
-                memcpy(whole->data, record.data, record.size_bytes);
-            record.data = whole->data;
-        }
-        open = connection_record(gateway, connection, whole, record, actions);
-        if (whole == connection->assembly_buffer) /* the call may keep it: the next record gets a buffer of its own */
-            connection_forget_assembly(connection);
-        else if (whole != buffer)
-            buffer_put(whole);
+    connection_add_rest(gateway, connection, buffer, piece);
+    connection_regulate(gateway, connection, actions);
+    if (!connection->ready)
+        connection_shelve(gateway, connection, actions);
+}
+
+/* The next record out of what was received, or the part of one that there is. */
+static void connection_feed(struct gateway *gateway, struct connection *connection, uint64_t now_ms,
+                            struct gateway_actions *actions)
+{
+    struct buffer *buffer = connection->rest_buffer;
+    struct slice record;
+    bool began = record_reader_in_record(&connection->reader);
+    enum record_outcome outcome =
+        record_reader_feed(&connection->reader, &connection->rest, &connection->assembly, &record);
+    if (!began)
+        connection->record_began_ms = now_ms;
+    if (outcome == RECORD_NEED_MORE)
+        return;
+    if (outcome != RECORD_COMPLETE) {
+        connection_close(gateway, connection, record_trouble(outcome), actions);
+        return;
     }
-    if (open)
-        connection_regulate(gateway, connection, actions);
+    connection->last_call_ms = now_ms;
+    struct buffer *whole = buffer;
+    if (connection->assembly_buffer != NULL && record.data == connection->assembly.data) {
+        whole = connection->assembly_buffer;
+        whole->size_bytes = record.size_bytes;
+    } else if (record.size_bytes <= GATEWAY_RECORD_COPY_BYTES) {
+        whole = buffer_create(record.size_bytes);
+        whole->size_bytes = record.size_bytes;
+        if (record.size_bytes > 0)
+            memcpy(whole->data, record.data, record.size_bytes);
+        record.data = whole->data;
+    }
+    connection_record(gateway, connection, whole, record, actions);
+    if (whole == connection->assembly_buffer) /* the call may keep it: the next record gets a buffer of its own */
+        connection_forget_assembly(connection);
+    else if (whole != buffer)
+        buffer_put(whole);
+}
+
+bool gateway_next(struct gateway *gateway, uint64_t now_ms, struct gateway_actions *actions)
+{
+    struct list_link *link = list_first(&gateway->ready);
+    if (link == NULL)
+        return false;
+    struct connection *connection = container_of(link, struct connection, ready_link);
+    if (connection_may_ask(gateway, connection)) {
+        connection_feed(gateway, connection, now_ms, actions);
+    } else {
+        connection_unready(connection);
+        connection_shelve(gateway, connection, actions);
+    }
+    if (connection->rest.size_bytes == 0 || connection->closing)
+        connection_forget_rest(gateway, connection);
+    connection_regulate(gateway, connection, actions);
+    return true;
+}
+
+bool gateway_ready(const struct gateway *gateway)
+{
+    return !list_empty(&gateway->ready);
 }
 
 void gateway_answered(struct gateway *gateway, struct connection_id id, struct buffer *reply,
@@ -382,9 +539,11 @@ void gateway_sent(struct gateway *gateway, struct connection_id id, size_t size_
     struct connection *connection = connection_find(gateway, id);
     if (connection == NULL)
         return;
-    CHECK(connection->output_bytes >= size_bytes);
+    CHECK(connection->output_bytes >= size_bytes && gateway->output_bytes >= size_bytes);
     connection->output_bytes -= size_bytes;
+    gateway->output_bytes -= size_bytes;
     connection->last_sent_ms = now_ms;
+    gateway_press(gateway, actions);
     connection_regulate(gateway, connection, actions);
 }
 
@@ -393,6 +552,26 @@ bool gateway_quiet(const struct gateway *gateway, struct connection_id id)
     const struct connection *connection = connection_find(gateway, id);
     return connection != NULL && connection->requests == 1 && connection->output_bytes == 0 && !connection->closing &&
            !record_reader_in_record(&connection->reader);
+}
+
+struct buffer *gateway_take_rest(struct gateway *gateway, struct connection_id id)
+{
+    struct connection *connection = connection_find(gateway, id);
+    if (connection == NULL || connection->rest.size_bytes == 0)
+        return NULL;
+    struct buffer *rest = buffer_create(connection->rest.size_bytes);
+    rest->size_bytes = connection->rest.size_bytes;
+    memcpy(rest->data, connection->rest.data, connection->rest.size_bytes);
+    gateway->counters.bytes_in -= rest->size_bytes; /* the other loop counts them */
+    connection_forget_rest(gateway, connection);
+    return rest;
+}
+
+void gateway_calm(struct gateway *gateway, struct connection_id id)
+{
+    struct connection *connection = connection_find(gateway, id);
+    if (connection != NULL)
+        connection->calming = true;
 }
 
 void gateway_take_over(struct gateway *gateway, struct connection_id id, uint64_t now_ms)
@@ -415,8 +594,7 @@ void gateway_abort(struct gateway *gateway, struct connection_id id, struct gate
     struct connection *connection = connection_find(gateway, id);
     if (connection == NULL)
         return;
-    connection->closing = true;
-    gateway_act(actions, GATEWAY_ABORT, id);
+    connection_abort(gateway, connection, NULL, actions);
 }
 
 void gateway_hold(struct gateway *gateway, bool hold, struct gateway_actions *actions)
@@ -424,21 +602,22 @@ void gateway_hold(struct gateway *gateway, bool hold, struct gateway_actions *ac
     if (gateway->held == hold)
         return;
     gateway->held = hold;
-    for (struct list_link *link = list_first(&gateway->open); link != NULL; link = list_next(&gateway->open, link))
-        connection_regulate(gateway, container_of(link, struct connection, link), actions);
+    gateway_regulate_all(gateway, actions);
 }
 
 static void connection_tick(struct gateway *gateway, struct connection *connection, uint64_t now_ms,
                             struct gateway_actions *actions)
 {
+    uint64_t send_timeout_ms =
+        gateway->pressed == PRESS_NONE ? GATEWAY_SEND_TIMEOUT_MS : GATEWAY_SEND_PRESSED_TIMEOUT_MS;
+    if (connection->output_bytes == 0)
+        connection->last_sent_ms = now_ms;
+    else if (now_ms - connection->last_sent_ms > send_timeout_ms) /* a close would wait for what cannot be sent */
+        connection_abort(gateway, connection, "a client that does not read its replies", actions);
     if (connection->closing)
         return;
     if (connection->requests > 0) /* idle begins when the last answer is given */
         connection->last_call_ms = now_ms;
-    if (connection->output_bytes == 0)
-        connection->last_sent_ms = now_ms;
-    else if (now_ms - connection->last_sent_ms > GATEWAY_SEND_TIMEOUT_MS)
-        connection_close(gateway, connection, "a client that does not read its replies", actions);
     if (connection->reading && record_reader_in_record(&connection->reader) &&
         now_ms - connection->record_began_ms > GATEWAY_RECORD_TIMEOUT_MS)
         connection_close(gateway, connection, "a record that does not end", actions);
@@ -453,6 +632,7 @@ void gateway_tick(struct gateway *gateway, uint64_t now_ms, struct gateway_actio
 {
     for (struct list_link *link = list_first(&gateway->open); link != NULL; link = list_next(&gateway->open, link))
         connection_tick(gateway, container_of(link, struct connection, link), now_ms, actions);
+    gateway_press(gateway, actions); /* connections that are gone took their output along */
 }
 
 struct slice gateway_address(const struct gateway *gateway, struct connection_id id)
@@ -464,4 +644,5 @@ struct slice gateway_address(const struct gateway *gateway, struct connection_id
 void gateway_counters(const struct gateway *gateway, struct gateway_counters *counters)
 {
     *counters = gateway->counters;
+    counters->bytes_unsent = gateway->output_bytes;
 }

@@ -12,20 +12,29 @@
 #include "base/limits.h"
 #include "base/list.h"
 
+/* Buffers that one system call sends. */
+#define SENDS_AT_ONCE 16u
+
 struct socket_connection {
     struct socket_loop *loop;
     struct connection_id id;
     struct list_link link;
+    struct list_link dirty_link; /* in loop->dirty, if `dirty` */
     uv_tcp_t socket;
-    uint32_t writes; /* uv_write under way */
-    bool closing;    /* a close was asked for */
-    bool closed;     /* uv_close was called */
+    struct buffer *outgoing[SENDS_AT_ONCE]; /* given to us, not yet to the kernel */
+    uint32_t outgoing_count;
+    uint32_t writes;    /* uv_write under way */
+    size_t taken_bytes; /* that the kernel took; to be told by the next flush */
+    bool dirty;
+    bool closing; /* a close was asked for */
+    bool closed;  /* uv_close was called */
 };
 
 struct socket_write {
     uv_write_t request;
     struct socket_connection *connection;
     struct buffer *bytes;
+    size_t size_bytes; /* of it; the kernel took the others before */
 };
 
 struct socket_loop {
@@ -36,6 +45,7 @@ struct socket_loop {
     uv_async_t async;
     uv_timer_t timer;
     struct list connections;
+    struct list dirty;                 /* something was sent since the last flush */
     struct socket_connection **places; /* by the id's place, as in connection.c */
     uint32_t place_count;
     struct buffer *read_buffer; /* offered to every read; replaced when a call kept it */
@@ -94,10 +104,22 @@ static void on_closed(uv_handle_t *handle)
     free(connection);
 }
 
+/* What is not yet the kernel's is not sent any more. */
+static void socket_drop_outgoing(struct socket_connection *connection)
+{
+    for (uint32_t i = 0; i < connection->outgoing_count; i++)
+        buffer_put(connection->outgoing[i]);
+    connection->outgoing_count = 0;
+    if (connection->dirty)
+        list_remove(&connection->dirty_link);
+    connection->dirty = false;
+}
+
 static void socket_shut(struct socket_connection *connection)
 {
     if (connection->closed)
         return;
+    socket_drop_outgoing(connection);
     connection->closed = true;
     connection->closing = true;
     uv_close((uv_handle_t *)&connection->socket, on_closed);
@@ -250,7 +272,8 @@ enum status socket_loop_create(const struct socket_loop_handler *handler, int li
     loop->handler = *handler;
     loop->log = log;
     list_init(&loop->connections);
-    int copy = dup(listen_descriptor);
+    list_init(&loop->dirty);
+    int copy = fcntl(listen_descriptor, F_DUPFD_CLOEXEC, 0);
     if (copy < 0 || uv_loop_init(&loop->uv) != 0) {
         free(loop);
         return STATUS_IO;
@@ -309,49 +332,101 @@ static void on_written(uv_write_t *request, int status)
     struct socket_loop *loop = connection->loop;
     connection->writes--;
     if (status == 0 && !connection->closed)
-        loop->handler.sent(loop->handler.context, connection->id, write->bytes->size_bytes);
+        loop->handler.sent(loop->handler.context, connection->id, write->size_bytes);
     buffer_put(write->bytes);
     free(write);
     if (status != 0 || (connection->closing && connection->writes == 0))
         socket_shut(connection);
 }
 
-size_t socket_loop_send(struct socket_loop *loop, struct connection_id id, struct buffer *bytes)
+/* Sends the last size_bytes of the buffer when the socket can be written again; takes over its owner. */
+static void socket_write_later(struct socket_connection *connection, struct buffer *bytes, size_t size_bytes)
 {
-    struct socket_connection *connection = socket_find(loop, id);
-    if (connection == NULL || connection->closing) {
-        buffer_put(bytes);
-        return 0;
-    }
-    uv_buf_t rest = uv_buf_init((char *)bytes->data, (unsigned)bytes->size_bytes);
-    if (connection->writes == 0) { /* nearly always the kernel takes it all at once */
-        int taken = uv_try_write((uv_stream_t *)&connection->socket, &rest, 1);
-        if (taken == (int)bytes->size_bytes) {
-            buffer_put(bytes);
-            return (size_t)taken;
-        }
-        if (taken < 0 && taken != UV_EAGAIN) {
-            buffer_put(bytes);
-            socket_shut(connection);
-            return 0;
-        }
-        if (taken > 0) {
-            rest.base += taken;
-            rest.len -= (size_t)taken;
-        }
-    }
     struct socket_write *write = calloc(1, sizeof(*write));
-    CHECK(write != NULL);
+    CHECK(write != NULL && size_bytes <= bytes->size_bytes);
     write->connection = connection;
     write->bytes = bytes;
+    write->size_bytes = size_bytes;
+    uv_buf_t rest = uv_buf_init((char *)bytes->data + (bytes->size_bytes - size_bytes), (unsigned)size_bytes);
     if (uv_write(&write->request, (uv_stream_t *)&connection->socket, &rest, 1, on_written) != 0) {
         buffer_put(bytes);
         free(write);
         socket_shut(connection);
-        return 0;
+        return;
     }
     connection->writes++;
-    return 0;
+}
+
+/* Offers what is outgoing to the kernel, which nearly always takes it all. */
+static void socket_push(struct socket_connection *connection)
+{
+    uv_buf_t pieces[SENDS_AT_ONCE];
+    uint32_t count = connection->outgoing_count;
+    if (count == 0)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        struct buffer *bytes = connection->outgoing[i];
+        pieces[i] = uv_buf_init((char *)bytes->data, (unsigned)bytes->size_bytes);
+    }
+    int result = uv_try_write((uv_stream_t *)&connection->socket, pieces, count);
+    if (result < 0 && result != UV_EAGAIN) {
+        socket_shut(connection);
+        return;
+    }
+    size_t taken = result > 0 ? (size_t)result : 0;
+    connection->taken_bytes += taken;
+    connection->outgoing_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct buffer *bytes = connection->outgoing[i];
+        size_t part = taken < bytes->size_bytes ? taken : bytes->size_bytes;
+        taken -= part;
+        if (part == bytes->size_bytes || connection->closed)
+            buffer_put(bytes);
+        else
+            socket_write_later(connection, bytes, bytes->size_bytes - part);
+    }
+}
+
+void socket_loop_send(struct socket_loop *loop, struct connection_id id, struct buffer *bytes)
+{
+    struct socket_connection *connection = socket_find(loop, id);
+    if (connection == NULL || connection->closing) {
+        buffer_put(bytes);
+        return;
+    }
+    if (connection->writes > 0) {
+        socket_write_later(connection, bytes, bytes->size_bytes);
+        return;
+    }
+    if (!connection->dirty)
+        list_append(&loop->dirty, &connection->dirty_link);
+    connection->dirty = true;
+    connection->outgoing[connection->outgoing_count++] = bytes;
+    if (connection->outgoing_count == SENDS_AT_ONCE)
+        socket_push(connection);
+}
+
+bool socket_loop_flush(struct socket_loop *loop)
+{
+    struct list dirty;
+    struct list_link *link;
+    list_init(&dirty);
+    while ((link = list_first(&loop->dirty)) != NULL) {
+        list_remove(link);
+        list_append(&dirty, link);
+    }
+    bool any = !list_empty(&dirty);
+    while ((link = list_first(&dirty)) != NULL) {
+        struct socket_connection *connection = container_of(link, struct socket_connection, dirty_link);
+        list_remove(link);
+        connection->dirty = false;
+        socket_push(connection);
+        size_t taken = connection->taken_bytes;
+        connection->taken_bytes = 0;
+        if (taken > 0 && !connection->closing)
+            loop->handler.sent(loop->handler.context, connection->id, taken);
+    }
+    return any;
 }
 
 void socket_loop_read(struct socket_loop *loop, struct connection_id id, bool on)
@@ -370,6 +445,7 @@ void socket_loop_close(struct socket_loop *loop, struct connection_id id)
     struct socket_connection *connection = socket_find(loop, id);
     if (connection == NULL || connection->closing)
         return;
+    socket_push(connection);
     connection->closing = true;
     uv_read_stop((uv_stream_t *)&connection->socket);
     if (connection->writes == 0)
@@ -381,6 +457,7 @@ void socket_loop_abort(struct socket_loop *loop, struct connection_id id)
     struct socket_connection *connection = socket_find(loop, id);
     if (connection == NULL || connection->closed)
         return;
+    socket_drop_outgoing(connection);
     connection->closed = true;
     connection->closing = true;
     if (connection->writes > 0 || uv_tcp_close_reset(&connection->socket, on_closed) != 0)

@@ -16,6 +16,7 @@ struct socket_loop_handler {
     /* A client came; address is 4 or 16 bytes. Id 0: refused, the socket is closed. */
     struct connection_id (*opened)(void *context, struct slice address);
     void (*received)(void *context, struct connection_id id, struct buffer *buffer, struct slice piece);
+    /* The kernel has taken so many bytes of what was sent; from socket_loop_flush, or by itself. */
     void (*sent)(void *context, struct connection_id id, size_t size_bytes);
     void (*closed)(void *context, struct connection_id id);
     void (*woken)(void *context); /* after socket_loop_wake */
@@ -44,9 +45,12 @@ void socket_loop_stop(struct socket_loop *loop);
 /* Makes the handler's `woken` run soon; any thread. */
 void socket_loop_wake(struct socket_loop *loop);
 
-/* The rest: loop's thread; ids that are gone are ignored. Send takes over one owner of the buffer and returns its size if
- * the kernel took it whole at once; otherwise 0, and `sent` is called for it later. */
-size_t socket_loop_send(struct socket_loop *loop, struct connection_id id, struct buffer *bytes);
+/* The rest: loop's thread; ids that are gone are ignored. Send takes over one owner of the buffer; it goes out with the
+ * others of its connection at the next flush, which every callback of the handler that may send must end with. */
+void socket_loop_send(struct socket_loop *loop, struct connection_id id, struct buffer *bytes);
+/* Sends what was given to socket_loop_send before, a connection's in one system call, and calls `sent`. False if there was
+ * nothing. */
+bool socket_loop_flush(struct socket_loop *loop);
 void socket_loop_read(struct socket_loop *loop, struct connection_id id, bool on);
 /* Closes after what was sent before; `closed` is called then. */
 void socket_loop_close(struct socket_loop *loop, struct connection_id id);

@@ -206,7 +206,8 @@ enum status applier_step(struct applier *applier, const struct replica_entry *en
     enum status status =
         entry->kind == REPLICA_ENTRY_COMMANDS ? applier_commands(applier, entry) : applier_pass(applier, entry);
     if (status == STATUS_OK) {
-        atomic_store_explicit(&applier->published->index, applier->machine.applied_index, memory_order_release);
+        /* Sequentially consistent: who waits for it looks at it again after having said so (gateway_thread.c). */
+        atomic_store(&applier->published->index, applier->machine.applied_index);
         bool due = applier->commands_since_flush >= LOG_FLUSH_COMMANDS ||
                    applier->bytes_since_flush >= LOG_FLUSH_BYTES ||
                    applier->content_since_flush >= LOG_FLUSH_CONTENT_BYTES;

@@ -20,6 +20,7 @@ struct frontend {
     struct frontend_action **last;
     uint64_t ticked_ms; /* connections were looked at */
     bool held_by_parked;
+    bool draining;
 };
 
 struct frontend *frontend_create(const struct frontend_config *config)
@@ -130,12 +131,32 @@ static void frontend_serve(struct frontend *frontend, struct connection_id conne
     frontend_carry_nfs4(frontend, moment);
 }
 
+void frontend_call_free(struct frontend_call *call)
+{
+    buffer_put(call->record);
+    buffer_put(call->rest);
+    free(call);
+}
+
 /* A call from another loop. */
 static void frontend_take_call(struct frontend *frontend, struct frontend_call *call, const struct nfs4_moment *moment)
 {
     frontend_serve(frontend, call->connection, &call->call, call->record, moment);
-    buffer_put(call->record);
-    free(call);
+    frontend_call_free(call);
+}
+
+/* The connection that a call came with is ours now, and what it had received behind the call. */
+static void frontend_adopt(struct frontend *frontend, struct connection_id connection, struct frontend_call *call,
+                           const struct nfs4_moment *moment)
+{
+    struct gateway_actions actions;
+    gateway_actions_init(&actions, &frontend->arena);
+    call->connection = connection;
+    gateway_take_over(frontend->gateway, connection, moment->now_ms);
+    if (call->rest != NULL)
+        gateway_received(frontend->gateway, connection, call->rest, buffer_slice(call->rest), moment->now_ms, &actions);
+    frontend_carry_gateway(frontend, actions.first, moment);
+    frontend_take_call(frontend, call, moment);
 }
 
 /* The loop that serves a session: its id's MAC bytes are as good as random. */
@@ -173,9 +194,14 @@ static void frontend_dispatch(struct frontend *frontend, struct connection_id co
     memcpy(passed->address, call->address.data, call->address.size_bytes);
     passed->call.address.data = passed->address;
     passed->record = record;
-    bool moves = connection_is_ours(frontend, connection) && gateway_quiet(frontend->gateway, connection);
-    if (moves)
+    passed->rest = NULL;
+    bool moves = gateway_quiet(frontend->gateway, connection);
+    if (moves) {
+        passed->rest = gateway_take_rest(frontend->gateway, connection);
         frontend_closed(frontend, connection);
+    } else {
+        gateway_calm(frontend->gateway, connection);
+    }
     struct frontend_action *action =
         frontend_act(frontend, moves ? FRONTEND_DO_MOVE : FRONTEND_DO_PASS_CALL, connection);
     action->call = passed;
@@ -194,13 +220,15 @@ static void frontend_carry_gateway(struct frontend *frontend, struct gateway_act
         case GATEWAY_CLOSE:
             frontend_act(frontend, FRONTEND_DO_CLOSE, action->connection)->reason = action->reason;
             break;
-        case GATEWAY_ABORT: frontend_act(frontend, FRONTEND_DO_ABORT, action->connection); break;
+        case GATEWAY_ABORT:
+            frontend_act(frontend, FRONTEND_DO_ABORT, action->connection)->reason = action->reason;
+            break;
         }
     }
 }
 
-/* Stops or resumes all reading when the parked compounds are at their bound. Released at
- * three quarters, so that it does not flutter. */
+/* Stops or resumes all calls when the parked compounds are at their bound. Released at three quarters, so that it does not
+ * flutter. */
 static void frontend_regulate(struct frontend *frontend, const struct nfs4_moment *moment)
 {
     struct nfs4_counters counters;
@@ -211,7 +239,7 @@ static void frontend_regulate(struct frontend *frontend, const struct nfs4_momen
         frontend->held_by_parked = false;
     struct gateway_actions actions;
     gateway_actions_init(&actions, &frontend->arena);
-    gateway_hold(frontend->gateway, frontend->held_by_parked, &actions);
+    gateway_hold(frontend->gateway, frontend->held_by_parked || frontend->draining, &actions);
     frontend_carry_gateway(frontend, actions.first, moment);
 }
 
@@ -246,6 +274,17 @@ static void frontend_advance(struct frontend *frontend, const struct nfs4_moment
     frontend_carry_nfs4(frontend, moment);
 }
 
+/* One call more of what was received. */
+static bool frontend_next(struct frontend *frontend, const struct nfs4_moment *moment)
+{
+    struct gateway_actions actions;
+    gateway_actions_init(&actions, &frontend->arena);
+    if (!gateway_next(frontend->gateway, moment->now_ms, &actions))
+        return false;
+    frontend_carry_gateway(frontend, actions.first, moment);
+    return true;
+}
+
 struct frontend_action *frontend_step(struct frontend *frontend, struct frontend_message *message,
                                       const struct nfs4_moment *moment)
 {
@@ -265,11 +304,7 @@ struct frontend_action *frontend_step(struct frontend *frontend, struct frontend
         nfs4_blocks_read(frontend->nfs4, message->place, message->ok, moment, &frontend->outbox);
         frontend_carry_nfs4(frontend, moment);
         break;
-    case FRONTEND_ADOPTED:
-        message->call->connection = message->connection;
-        gateway_take_over(frontend->gateway, message->connection, moment->now_ms);
-        frontend_take_call(frontend, message->call, moment);
-        break;
+    case FRONTEND_ADOPTED: frontend_adopt(frontend, message->connection, message->call, moment); break;
     case FRONTEND_CALL: frontend_take_call(frontend, message->call, moment); break;
     case FRONTEND_REPLY: frontend_answer(frontend, message->connection, message->buffer, moment); break;
     case FRONTEND_ABORT: frontend_abort(frontend, message->connection, moment); break;
@@ -279,8 +314,12 @@ struct frontend_action *frontend_step(struct frontend *frontend, struct frontend
         frontend_carry_nfs4(frontend, moment);
         break;
     case FRONTEND_ADVANCE: frontend_advance(frontend, moment); break;
+    case FRONTEND_NEXT: break;
+    case FRONTEND_DRAIN: frontend->draining = true; break;
     }
     frontend_regulate(frontend, moment);
+    for (uint32_t i = 0; i < GATEWAY_CALLS_PER_STEP && frontend_next(frontend, moment); i++)
+        frontend_regulate(frontend, moment);
     return frontend->first;
 }
 
@@ -303,6 +342,11 @@ void frontend_counters(const struct frontend *frontend, struct gateway_counters 
 {
     gateway_counters(frontend->gateway, gateway);
     nfs4_counters(frontend->nfs4, nfs4);
+}
+
+bool frontend_ready(const struct frontend *frontend)
+{
+    return gateway_ready(frontend->gateway);
 }
 
 bool frontend_waits(const struct frontend *frontend)

@@ -1,7 +1,7 @@
 /* frontend.h: the actor of one gateway loop: its connections (gateway/) and the NFS server behind them (server/nfs4).
  *
  * A session is served by one loop, chosen by its id. A connection moves to that loop with the first call that finds it
- * quiet; until then such calls travel there and their replies back. Pure: the shell (gateway_thread.c) and the simulator drive the same steps. */
+ * quiet; a call that does not travels there and its reply back, and the next one finds it quiet. Pure: the shell (gateway_thread.c) and the simulator drive the same steps. */
 #ifndef SERVER_DAEMON_FRONTEND_H
 #define SERVER_DAEMON_FRONTEND_H
 
@@ -18,7 +18,11 @@ struct frontend_call {
     struct gateway_call call;
     uint8_t address[16];
     struct buffer *record; /* an owner */
+    struct buffer *rest;   /* what came behind it on a connection that moves, NULL: nothing; an owner */
 };
+
+/* Frees one that nobody serves. */
+void frontend_call_free(struct frontend_call *call);
 
 enum frontend_message_kind {
     FRONTEND_OPENED,      /* a connection: `address`; `connection` is filled in, or 0 if it is refused */
@@ -34,6 +38,8 @@ enum frontend_message_kind {
     FRONTEND_GONE,        /* a connection of another loop was closed */
     FRONTEND_EFFECT,      /* `effect` of the machine */
     FRONTEND_ADVANCE,     /* the state has moved, or a tick */
+    FRONTEND_NEXT,        /* frontend_ready said so */
+    FRONTEND_DRAIN,       /* no more calls are begun from now on */
 };
 
 struct frontend_message {
@@ -54,7 +60,7 @@ enum frontend_action_kind {
     FRONTEND_DO_READ_STOP,
     FRONTEND_DO_READ_START,
     FRONTEND_DO_CLOSE, /* after what was sent; `reason` for the log */
-    FRONTEND_DO_ABORT,
+    FRONTEND_DO_ABORT,       /* at once; `reason` as above */
     FRONTEND_DO_PROPOSE,     /* `proposal` to the replica */
     FRONTEND_DO_READ_BLOCKS, /* `reads` for `place`; they live until FRONTEND_BLOCKS_READ */
     FRONTEND_DO_PASS_CALL,   /* `call` to loop `loop` */
@@ -94,6 +100,9 @@ struct frontend_action *frontend_step(struct frontend *frontend, struct frontend
 /* The moment of a step, from a refreshed view. */
 struct nfs4_moment frontend_moment(const struct view *view, const struct published *published, uint64_t now_ms,
                                    int64_t wall_ns);
+
+/* Whether there are more calls than the last step took: then it wants FRONTEND_NEXT, when its actions are carried out. */
+bool frontend_ready(const struct frontend *frontend);
 
 /* Whether compounds wait for the state to move (FRONTEND_ADVANCE). */
 bool frontend_waits(const struct frontend *frontend);

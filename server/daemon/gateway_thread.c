@@ -7,12 +7,6 @@
 #include "base/limits.h"
 #include "gateway/socket_loop.h"
 
-/* Bytes that a send took at once, to be told to the frontend after its actions are carried out. */
-struct sent_note {
-    struct connection_id connection;
-    size_t size_bytes;
-};
-
 struct gateway_thread {
     struct gateway_thread_config config;
     struct frontend *frontend;
@@ -20,9 +14,8 @@ struct gateway_thread {
     struct view view;
     struct inbox inbox;
     pthread_t thread;
-    struct sent_note *sent; /* grows to the largest step */
-    size_t sent_count;
-    size_t sent_room;
+    bool settling;
+    bool stopped;
     atomic_uint_least64_t alive_ms;
     atomic_bool waits;
     pthread_mutex_t counters_mutex;
@@ -35,16 +28,6 @@ struct gateway_post *gateway_post_create(enum gateway_post_kind kind)
     CHECK(post != NULL);
     post->kind = kind;
     return post;
-}
-
-static void thread_note_sent(struct gateway_thread *thread, struct connection_id connection, size_t size_bytes)
-{
-    if (thread->sent_count == thread->sent_room) {
-        thread->sent_room = thread->sent_room == 0 ? 64 : thread->sent_room * 2;
-        thread->sent = realloc(thread->sent, thread->sent_room * sizeof(*thread->sent));
-        CHECK(thread->sent != NULL);
-    }
-    thread->sent[thread->sent_count++] = (struct sent_note){connection, size_bytes};
 }
 
 static void thread_pass(struct gateway_thread *thread, const struct frontend_action *action,
@@ -65,18 +48,11 @@ static void thread_pass_to_all(struct gateway_thread *thread, const struct front
     }
 }
 
-/* A connection that is gone meanwhile: nobody waits for the answer to its call. */
-static void thread_drop_call(struct frontend_call *call)
-{
-    buffer_put(call->record);
-    free(call);
-}
-
 static void thread_move(struct gateway_thread *thread, const struct frontend_action *action)
 {
     int descriptor = socket_loop_detach(thread->sockets, action->connection);
-    if (descriptor < 0) {
-        thread_drop_call(action->call);
+    if (descriptor < 0) { /* it is gone meanwhile: nobody waits for the answer to its call */
+        frontend_call_free(action->call);
         return;
     }
     struct gateway_post *post = gateway_post_create(GATEWAY_POST_ADOPT);
@@ -89,13 +65,8 @@ static void thread_carry(struct gateway_thread *thread, const struct frontend_ac
 {
     const struct gateway_ports *ports = &thread->config.ports;
     for (; action != NULL; action = action->next) {
-        size_t taken;
         switch (action->kind) {
-        case FRONTEND_DO_SEND:
-            taken = socket_loop_send(thread->sockets, action->connection, action->buffer);
-            if (taken > 0)
-                thread_note_sent(thread, action->connection, taken);
-            break;
+        case FRONTEND_DO_SEND: socket_loop_send(thread->sockets, action->connection, action->buffer); break;
         case FRONTEND_DO_READ_STOP: socket_loop_read(thread->sockets, action->connection, false); break;
         case FRONTEND_DO_READ_START: socket_loop_read(thread->sockets, action->connection, true); break;
         case FRONTEND_DO_CLOSE:
@@ -103,7 +74,11 @@ static void thread_carry(struct gateway_thread *thread, const struct frontend_ac
                 log_line(thread->config.log, LOG_WARN, "closed a client connection: %s", action->reason);
             socket_loop_close(thread->sockets, action->connection);
             break;
-        case FRONTEND_DO_ABORT: socket_loop_abort(thread->sockets, action->connection); break;
+        case FRONTEND_DO_ABORT:
+            if (action->reason != NULL)
+                log_line(thread->config.log, LOG_WARN, "cut a client connection off: %s", action->reason);
+            socket_loop_abort(thread->sockets, action->connection);
+            break;
         case FRONTEND_DO_PROPOSE: ports->propose(ports->context, action->proposal); break;
         case FRONTEND_DO_READ_BLOCKS:
             ports->read_blocks(ports->context, thread->config.frontend.loop, action->place, action->reads,
@@ -135,22 +110,38 @@ static void thread_step(struct gateway_thread *thread, struct frontend_message *
                                                 clock->wall_ns(clock->context));
     const struct frontend_action *actions = frontend_step(thread->frontend, message, &moment);
     thread_check_view(thread);
-    atomic_store_explicit(&thread->waits, frontend_waits(thread->frontend), memory_order_release);
+    bool waits = frontend_waits(thread->frontend);
+    if (waits != atomic_load_explicit(&thread->waits, memory_order_relaxed))
+        atomic_store(&thread->waits, waits);
     thread_carry(thread, actions);
 }
 
-/* Tells the frontend what left at once; that may make it read on, never send. */
+/* Whether the state has moved since the step in which somebody began to wait for it. The applier moves the index and then
+ * looks at `waits`; we have stored `waits` and look at the index: one of both notices. */
+static bool thread_is_behind(struct gateway_thread *thread)
+{
+    return frontend_waits(thread->frontend) && atomic_load(&thread->config.published->index) != thread->view.index;
+}
+
+/* Ends every callback of the loop: sends what the steps gave to the sockets, and makes the steps that follow from that. */
 static void thread_settle(struct gateway_thread *thread)
 {
-    for (size_t i = 0; i < thread->sent_count; i++) {
-        struct frontend_message message = {
-            .kind = FRONTEND_SENT,
-            .connection = thread->sent[i].connection,
-            .size_bytes = thread->sent[i].size_bytes,
-        };
-        thread_step(thread, &message);
+    if (thread->settling || thread->stopped)
+        return;
+    thread->settling = true;
+    bool more = true;
+    for (uint32_t round = 0; more && round < GATEWAY_SETTLE_ROUNDS; round++) {
+        more = socket_loop_flush(thread->sockets);
+        bool behind = thread_is_behind(thread);
+        if (behind || frontend_ready(thread->frontend)) {
+            struct frontend_message message = {.kind = behind ? FRONTEND_ADVANCE : FRONTEND_NEXT};
+            thread_step(thread, &message);
+            more = true;
+        }
     }
-    thread->sent_count = 0;
+    if (more) /* the other sockets first */
+        socket_loop_wake(thread->sockets);
+    thread->settling = false;
 }
 
 static struct connection_id on_opened(void *context, struct slice address)
@@ -172,6 +163,7 @@ static void on_sent(void *context, struct connection_id id, size_t size_bytes)
 {
     struct frontend_message message = {.kind = FRONTEND_SENT, .connection = id, .size_bytes = size_bytes};
     thread_step(context, &message);
+    thread_settle(context);
 }
 
 static void on_closed(void *context, struct connection_id id)
@@ -205,7 +197,7 @@ static void thread_take_post(struct gateway_thread *thread, struct gateway_post 
         if (message.connection.value != 0)
             thread_step(thread, &message);
         else
-            thread_drop_call(post->call);
+            frontend_call_free(post->call);
         break;
     case GATEWAY_POST_REPLY:
         message.kind = FRONTEND_REPLY;
@@ -229,8 +221,15 @@ static void thread_take_post(struct gateway_thread *thread, struct gateway_post 
         message.kind = FRONTEND_ADVANCE;
         thread_step(thread, &message);
         break;
-    case GATEWAY_POST_REFUSE: socket_loop_refuse(thread->sockets); break;
-    case GATEWAY_POST_STOP: socket_loop_stop(thread->sockets); break;
+    case GATEWAY_POST_DRAIN:
+        socket_loop_refuse(thread->sockets);
+        message.kind = FRONTEND_DRAIN;
+        thread_step(thread, &message);
+        break;
+    case GATEWAY_POST_STOP:
+        thread->stopped = true;
+        socket_loop_stop(thread->sockets);
+        break;
     }
     free(post);
 }
@@ -330,7 +329,7 @@ void gateway_thread_destroy(struct gateway_thread *thread)
         list_remove(link);
         buffer_put(post->buffer);
         if (post->call != NULL)
-            thread_drop_call(post->call);
+            frontend_call_free(post->call);
         if (post->kind == GATEWAY_POST_ADOPT)
             close(post->descriptor);
         free(post);
@@ -340,7 +339,6 @@ void gateway_thread_destroy(struct gateway_thread *thread)
     view_fini(&thread->view);
     socket_loop_destroy(thread->sockets);
     pthread_mutex_destroy(&thread->counters_mutex);
-    free(thread->sent);
     free(thread);
 }
 
@@ -353,7 +351,7 @@ void gateway_thread_counters(struct gateway_thread *thread, struct gateway_threa
 
 bool gateway_thread_waits(const struct gateway_thread *thread)
 {
-    return atomic_load_explicit(&thread->waits, memory_order_acquire);
+    return atomic_load(&thread->waits); /* see thread_is_behind */
 }
 
 uint64_t gateway_thread_alive_ms(const struct gateway_thread *thread)

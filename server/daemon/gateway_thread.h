@@ -21,7 +21,7 @@ enum gateway_post_kind {
     GATEWAY_POST_GONE,    /* `connection` of another loop */
     GATEWAY_POST_EFFECT,  /* `effect` */
     GATEWAY_POST_ADVANCE, /* the state has moved */
-    GATEWAY_POST_REFUSE,  /* accept no more connections */
+    GATEWAY_POST_DRAIN,   /* accept no more connections and begin no more calls; what is under way ends */
     GATEWAY_POST_STOP,    /* close everything and end the thread */
 };
 struct gateway_post {

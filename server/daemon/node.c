@@ -456,25 +456,26 @@ void node_tick(struct node *node)
 
 /* --- the end --- */
 
-static uint64_t node_parked(struct node *node)
+/* Calls that are under way, and connections' bytes that are not sent yet. */
+static uint64_t node_under_way(struct node *node)
 {
-    uint64_t parked = 0;
+    uint64_t under_way = 0;
     for (uint32_t loop = 0; loop < atomic_load(&node->loops_started); loop++) {
         struct gateway_thread_counters counters;
         gateway_thread_counters(node->loops[loop], &counters);
-        parked += counters.nfs4.parked;
+        under_way += counters.nfs4.parked + counters.gateway.bytes_unsent;
     }
-    return parked;
+    return under_way;
 }
 
 static void node_drain(struct node *node)
 {
     for (uint32_t loop = 0; loop < atomic_load(&node->loops_started); loop++)
-        gateway_thread_post(node->loops[loop], gateway_post_create(GATEWAY_POST_REFUSE));
+        gateway_thread_post(node->loops[loop], gateway_post_create(GATEWAY_POST_DRAIN));
     uint64_t deadline_ms = node->clock.boot_ms(node->clock.context) + NODE_DRAIN_MS;
     do
         usleep(2 * SOCKET_LOOP_TICK_MS * 1000); /* the counters are a tick old */
-    while (node_parked(node) > 0 && node->clock.boot_ms(node->clock.context) < deadline_ms);
+    while (node_under_way(node) > 0 && node->clock.boot_ms(node->clock.context) < deadline_ms);
 }
 
 void node_stop(struct node *node)

@@ -47,6 +47,12 @@ static struct compound *compound_take_idle(struct nfs4_server *server)
     return compound;
 }
 
+static void compound_hold(struct compound *compound, size_t size_bytes)
+{
+    compound->held_bytes += size_bytes;
+    compound->server->counters.parked_bytes += size_bytes;
+}
+
 struct compound *compound_create(struct nfs4_server *server, const struct nfs4_call *call,
                                  const struct authsys_parms *credential)
 {
@@ -76,7 +82,7 @@ struct compound *compound_create(struct nfs4_server *server, const struct nfs4_c
     }
     compound->identity.groups = compound->groups;
     server->counters.parked++;
-    server->counters.parked_bytes += compound->request_bytes;
+    compound_hold(compound, call->record->capacity_bytes);
     return compound;
 }
 
@@ -89,8 +95,8 @@ void compound_destroy(struct compound *compound)
     buffer_put(compound->reply_buffer);
     CHECK(server->counters.parked > 0);
     server->counters.parked--;
-    CHECK(server->counters.parked_bytes >= compound->request_bytes);
-    server->counters.parked_bytes -= compound->request_bytes;
+    CHECK(server->counters.parked_bytes >= compound->held_bytes);
+    server->counters.parked_bytes -= compound->held_bytes;
     arena_reset(&compound->task.arena);
     if (server->idle_count < COMPOUNDS_IDLE_MAX) {
         list_prepend(&server->idle_compounds, &compound->link);
@@ -141,6 +147,7 @@ void compound_room(struct compound *compound, size_t size_bytes)
     if (wanted < used + size_bytes)
         wanted = used + size_bytes;
     struct buffer *larger = buffer_create(wanted);
+    compound_hold(compound, wanted);
     if (used > 0)
         memcpy(larger->data, compound->reply.start, used);
     buffer_put(compound->reply_buffer);

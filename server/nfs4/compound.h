@@ -58,6 +58,7 @@ struct compound {
     struct connection_id connection;
     uint32_t xid;
     size_t request_bytes; /* with the RPC header, without record marking */
+    size_t held_bytes;    /* of the record's buffer and the reply's, as counted in the server's parked_bytes */
     struct buffer *record;
     uint8_t address[16];
     struct identity identity; /* as the client says, before any squash */

@@ -124,7 +124,7 @@ bool nfs4_peek_session(struct slice body, struct session_id *session);
 /* Parked compounds, sessions in memory, bytes of cached replies: for metrics and bounds. */
 struct nfs4_counters {
     uint64_t parked;
-    uint64_t parked_bytes; /* of their requests */
+    uint64_t parked_bytes; /* of the buffers of their requests and replies */
     uint64_t sessions;
     uint64_t cached_bytes;
     uint64_t operations; /* executed since the start */

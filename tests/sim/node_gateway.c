@@ -50,18 +50,12 @@ static void read_blocks(struct node *node, uint32_t loop, const struct frontend_
     node_wake(&node->pool);
 }
 
-static void drop_call(struct frontend_call *call)
-{
-    buffer_put(call->record);
-    free(call);
-}
-
 /* The connection leaves this loop; while it is on its way, nothing is read from it. */
 static void move(struct node *node, const struct frontend_action *action)
 {
     struct wire *wire = wire_of(node, action->connection);
     if (wire == NULL) {
-        drop_call(action->call);
+        frontend_call_free(action->call);
         return;
     }
     world_count(node->world, COUNT_moved_connections, 1);
@@ -123,6 +117,12 @@ static void step(struct node *node, uint32_t loop, struct frontend_message *mess
     const struct frontend_action *actions = frontend_step(node->frontends[loop], message, &moment);
     CHECK(!view->read->failed);
     carry(node, loop, actions);
+    struct frontend_message next = {.kind = FRONTEND_NEXT};
+    while (frontend_ready(node->frontends[loop])) {
+        actions = frontend_step(node->frontends[loop], &next, &moment);
+        CHECK(!view->read->failed);
+        carry(node, loop, actions);
+    }
 }
 
 static void open_wire(struct node *node, uint32_t loop, struct wire *wire)
@@ -139,7 +139,7 @@ static void adopt(struct node *node, uint32_t loop, struct gateway_post *post)
 {
     struct wire *wire = network_wire(node->network, (uint64_t)post->descriptor);
     if (!wire->to_node.open) {
-        drop_call(post->call);
+        frontend_call_free(post->call);
         return;
     }
     open_wire(node, loop, wire);
@@ -178,7 +178,7 @@ static void take_post(struct node *node, uint32_t loop, struct gateway_post *pos
         break;
     case GATEWAY_POST_ADVANCE: message.kind = FRONTEND_ADVANCE; break;
     case GATEWAY_POST_ADOPT:
-    case GATEWAY_POST_REFUSE:
+    case GATEWAY_POST_DRAIN:
     case GATEWAY_POST_STOP: CHECK(post->kind == GATEWAY_POST_ADVANCE); /* only the daemon's end sends them */
     }
     step(node, loop, &message);
@@ -363,7 +363,7 @@ void node_gateway_drop(struct node *node)
             struct gateway_post *post = container_of(link, struct gateway_post, link);
             buffer_put(post->buffer);
             if (post->call != NULL)
-                drop_call(post->call);
+                frontend_call_free(post->call);
             free(post);
         }
         if (node->frontends[loop] != NULL) {

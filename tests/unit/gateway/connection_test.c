@@ -53,12 +53,20 @@ static struct connection_id opened(struct fixture *fixture)
     return id;
 }
 
+/* Whatever may be looked at. */
+static void next_calls(struct fixture *fixture)
+{
+    while (gateway_next(fixture->gateway, fixture->now_ms, &fixture->actions))
+        continue;
+}
+
 static void received(struct fixture *fixture, struct connection_id id, struct slice bytes)
 {
     struct buffer *buffer = buffer_create(bytes.size_bytes);
     memcpy(buffer->data, bytes.data, bytes.size_bytes);
     buffer->size_bytes = bytes.size_bytes;
     gateway_received(fixture->gateway, id, buffer, buffer_slice(buffer), fixture->now_ms, &fixture->actions);
+    next_calls(fixture);
     buffer_put(buffer);
 }
 
@@ -481,15 +489,139 @@ static void too_many_requests_stop_the_reading(void **state)
             take_nothing(fixture);
     }
     take_kind(fixture, GATEWAY_READ_STOP, id);
-    /* What was read before it stopped is still served. */
+    /* What was read before it stopped waits, and comes first. */
     received(fixture, id, record);
+    received(fixture, id, record);
+    take_nothing(fixture);
+    gateway_answered(fixture->gateway, id, NULL, &fixture->actions);
+    next_calls(fixture);
     take_call(fixture, id);
     take_nothing(fixture);
     gateway_answered(fixture->gateway, id, NULL, &fixture->actions);
+    next_calls(fixture);
+    take_call(fixture, id);
     take_nothing(fixture);
     gateway_answered(fixture->gateway, id, NULL, &fixture->actions);
     take_kind(fixture, GATEWAY_READ_START, id);
     take_nothing(fixture);
+}
+
+/* The weight of a reply is known before the next call of the same piece begins. */
+static void one_piece_of_calls_is_bounded_by_its_replies(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { CALLS = 1000, REPLY_BYTES = 1 << 20 };
+    struct slice record = record_of(fixture, plain_call(), 8);
+    uint8_t *piece = arena_alloc(&fixture->arena, CALLS * record.size_bytes);
+    for (size_t i = 0; i < CALLS; i++)
+        memcpy(piece + i * record.size_bytes, record.data, record.size_bytes);
+    struct connection_id id = opened(fixture);
+    struct buffer *buffer = buffer_create(CALLS * record.size_bytes);
+    buffer->size_bytes = CALLS * record.size_bytes;
+    memcpy(buffer->data, piece, buffer->size_bytes);
+    gateway_received(fixture->gateway, id, buffer, buffer_slice(buffer), fixture->now_ms, &fixture->actions);
+    buffer_put(buffer);
+    size_t begun = 0;
+    size_t unsent = 0;
+    for (size_t sent = 0; sent < CALLS; sent++) {
+        while (gateway_next(fixture->gateway, fixture->now_ms, &fixture->actions)) {
+            for (struct gateway_action *action; (action = take(fixture)) != NULL;) {
+                if (action->kind == GATEWAY_CALL || action->kind == GATEWAY_SEND)
+                    buffer_put(action->bytes);
+                if (action->kind != GATEWAY_CALL)
+                    continue;
+                answered(fixture, id, REPLY_BYTES);
+                begun++;
+                unsent += REPLY_BYTES;
+            }
+        }
+        assert_true(unsent > 0 && unsent <= GATEWAY_CONNECTION_OUTPUT_MAX_BYTES);
+        gateway_sent(fixture->gateway, id, REPLY_BYTES, fixture->now_ms, &fixture->actions);
+        unsent -= REPLY_BYTES;
+    }
+    assert_int_equal(begun, CALLS);
+}
+
+/* Slow readers: first whoever has unsent replies waits, then everybody, and the slow ones go soon. */
+static void unsent_replies_of_all_are_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { REPLY_BYTES = 1 << 20 };
+    uint32_t unread = (uint32_t)(2 * GATEWAY_OUTPUT_MAX_BYTES / REPLY_BYTES);
+    struct slice record = record_of(fixture, plain_call(), 8);
+    struct connection_id reader = opened(fixture);
+    struct connection_id slow[1024];
+    assert_true(unread <= 1024);
+    for (uint32_t i = 0; i < unread; i++) {
+        slow[i] = opened(fixture);
+        received(fixture, slow[i], record);
+        take_call(fixture, slow[i]);
+        answered(fixture, slow[i], REPLY_BYTES);
+        while (i + 1 < unread && fixture->actions.last != &fixture->next->next)
+            (void)take(fixture);
+    }
+    /* At twice the bound nobody may ask; the bytes wait. */
+    received(fixture, reader, record);
+    for (struct gateway_action *action; (action = take(fixture)) != NULL;)
+        assert_true(action->kind == GATEWAY_READ_STOP || action->kind == GATEWAY_SEND);
+    gateway_tick(fixture->gateway, fixture->now_ms, &fixture->actions);
+    fixture->now_ms += GATEWAY_SEND_PRESSED_TIMEOUT_MS + 1;
+    gateway_tick(fixture->gateway, fixture->now_ms, &fixture->actions);
+    uint32_t aborted = 0;
+    for (struct gateway_action *action; (action = take(fixture)) != NULL;) {
+        assert_int_equal(action->kind, GATEWAY_ABORT);
+        assert_non_null(action->reason);
+        aborted++;
+    }
+    assert_int_equal(aborted, unread);
+    for (uint32_t i = 0; i < unread; i++)
+        gateway_closed(fixture->gateway, slow[i]);
+    gateway_tick(fixture->gateway, fixture->now_ms, &fixture->actions);
+    next_calls(fixture);
+    take_call(fixture, reader);
+    take_kind(fixture, GATEWAY_READ_START, reader);
+    for (struct gateway_action *action = fixture->actions.first; action != NULL; action = action->next) {
+        if (action->kind == GATEWAY_SEND)
+            buffer_put(action->bytes);
+    }
+}
+
+/* A connection that is to move calms down with its next answer, and what it has received behind goes along. */
+static void a_calming_connection_becomes_quiet(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slice record = record_of(fixture, plain_call(), 8);
+    struct connection_id id = opened(fixture);
+    uint8_t piece[1024];
+    for (size_t i = 0; i < 3; i++)
+        memcpy(piece + i * record.size_bytes, record.data, record.size_bytes);
+    struct buffer *buffer = buffer_create(sizeof(piece));
+    buffer->size_bytes = 3 * record.size_bytes;
+    memcpy(buffer->data, piece, buffer->size_bytes);
+    gateway_received(fixture->gateway, id, buffer, buffer_slice(buffer), fixture->now_ms, &fixture->actions);
+    buffer_put(buffer);
+    assert_true(gateway_next(fixture->gateway, fixture->now_ms, &fixture->actions));
+    take_call(fixture, id);
+    answered(fixture, id, 100);
+    buffer_put(take_kind(fixture, GATEWAY_SEND, id)->bytes);
+    assert_true(gateway_next(fixture->gateway, fixture->now_ms, &fixture->actions));
+    take_call(fixture, id);
+    assert_false(gateway_quiet(fixture->gateway, id));
+    gateway_calm(fixture->gateway, id);
+    next_calls(fixture);
+    take_kind(fixture, GATEWAY_READ_STOP, id);
+    gateway_answered(fixture->gateway, id, NULL, &fixture->actions);
+    next_calls(fixture);
+    take_nothing(fixture);
+    gateway_sent(fixture->gateway, id, 100, fixture->now_ms, &fixture->actions);
+    received(fixture, id, slice_make(record.data, record.size_bytes));
+    take_call(fixture, id);
+    assert_true(gateway_quiet(fixture->gateway, id) == false); /* two more may begin again */
+    take_call(fixture, id);
+    take_kind(fixture, GATEWAY_READ_START, id);
+    gateway_answered(fixture->gateway, id, NULL, &fixture->actions);
+    assert_true(gateway_quiet(fixture->gateway, id));
+    assert_null(gateway_take_rest(fixture->gateway, id));
 }
 
 static void unsent_replies_stop_the_reading(void **state)
@@ -522,14 +654,16 @@ static void a_held_loop_reads_nothing(void **state)
     take_kind(fixture, GATEWAY_READ_STOP, second);
     gateway_hold(fixture->gateway, true, &fixture->actions);
     take_nothing(fixture);
-    /* One that comes meanwhile is stopped after its first piece, which is served. */
+    /* One that comes meanwhile is stopped with its first piece, which waits. */
     struct connection_id third = opened(fixture);
     received(fixture, third, record_of(fixture, plain_call(), 8));
-    take_call(fixture, third);
     take_kind(fixture, GATEWAY_READ_STOP, third);
+    take_nothing(fixture);
     gateway_hold(fixture->gateway, false, &fixture->actions);
+    next_calls(fixture);
     take_kind(fixture, GATEWAY_READ_START, first);
     take_kind(fixture, GATEWAY_READ_START, second);
+    take_call(fixture, third);
     take_kind(fixture, GATEWAY_READ_START, third);
     take_nothing(fixture);
     /* A connection's own bound outlasts the loop's. */
@@ -630,7 +764,22 @@ static void a_client_must_read_its_replies(void **state)
     tick(fixture, GATEWAY_SEND_TIMEOUT_MS);
     take_nothing(fixture);
     tick(fixture, 1);
-    assert_non_null(take_kind(fixture, GATEWAY_CLOSE, id)->reason);
+    assert_non_null(take_kind(fixture, GATEWAY_ABORT, id)->reason); /* a close would wait for it to read */
+    gateway_closed(fixture->gateway, id);
+
+    /* The same for one that is being closed. */
+    id = opened(fixture);
+    received(fixture, id, record_of(fixture, plain_call(), 8));
+    take_call(fixture, id);
+    answered(fixture, id, 1000);
+    buffer_put(take_kind(fixture, GATEWAY_SEND, id)->bytes);
+    static const uint8_t empty[] = {0x80, 0, 0, 0};
+    received(fixture, id, slice_make(empty, 4));
+    take_kind(fixture, GATEWAY_CLOSE, id);
+    tick(fixture, GATEWAY_SEND_TIMEOUT_MS);
+    take_nothing(fixture);
+    tick(fixture, 1);
+    take_kind(fixture, GATEWAY_ABORT, id);
 }
 
 static void an_idle_connection_is_closed_without_blame(void **state)
@@ -665,6 +814,9 @@ int main(void)
         TEST(the_number_of_connections_is_bounded),
         TEST(too_many_requests_stop_the_reading),
         TEST(unsent_replies_stop_the_reading),
+        TEST(one_piece_of_calls_is_bounded_by_its_replies),
+        TEST(unsent_replies_of_all_are_bounded),
+        TEST(a_calming_connection_becomes_quiet),
         TEST(a_held_loop_reads_nothing),
         TEST(unfinished_records_are_bounded),
         TEST(a_record_must_end),
