@@ -257,6 +257,21 @@
 #define PEER_SILENCE_TIMEOUT_MS 5000u
 /* A connection on which nothing could be sent for so long is closed. */
 #define PEER_SEND_TIMEOUT_MS 5000u
+/* How long one address of a peer may take to accept; then the next one is tried. Also how long its name may take to resolve. */
+#define PEER_CONNECT_TIMEOUT_MS 1000u
+/* How long a connection that ended may take to say so before it is closed. */
+#define PEER_LINGER_MS 500u
+/* Waits between calls of a peer that cannot be reached: doubled up to the second. */
+#define PEER_RETRY_MIN_MS 50u
+#define PEER_RETRY_MAX_MS 1000u
+/* How often all connections to peers are looked at for their time-outs and calls. */
+#define PEER_TICK_MS 50u
+/* Connections from peers, strangers included; the next one is accepted and closed at once. */
+#define PEER_ACCEPTED_MAX 256u
+/* Cipher bytes of one connection that wait for the kernel; at it no further frame is encrypted. */
+#define PEER_CIPHER_WAITING_BYTES 262144u
+/* What one read from a peer takes, and one write gives. */
+#define PEER_IO_BYTES 65536u
 
 /* --- threads --- */
 /* How long a worker sleeps without a message before it looks around. */
