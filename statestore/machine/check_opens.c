@@ -135,6 +135,8 @@ static void check_ranges(struct check *check, struct file_id file, const struct 
         if (!state_get(check->read, ranges[i].other, scratch, &state) || state.kind != STATE_LOCK ||
             !file_id_equal(state.file, file))
             check_report(check, "file %" PRIu64 ": a locked range is of nobody", file.inode.value);
+        else if (ranges[i].first < state.range_first)
+            check_report(check, "file %" PRIu64 ": a range begins before its owner's first", file.inode.value);
         if (ranges[i].last - ranges[i].first > share->range_span)
             check_report(check, "file %" PRIu64 ": a locked range is longer than the span", file.inode.value);
         for (size_t j = i + 1; j < count && j < i + COMPARED_MAX && ranges[j].first <= ranges[i].last; j++) {

@@ -21,6 +21,9 @@ void lock_walk_open(struct kv_read *read, struct file_id file, struct arena *are
 /* The same from the first range on that can reach `first`: databases lock thousands of single records of a file. */
 void lock_walk_open_at(struct kv_read *read, struct file_id file, uint64_t first, struct arena *arena,
                        struct lock_walk *walk);
+/* The same from the first range on that begins at or behind `first`. */
+void lock_walk_open_from(struct kv_read *read, struct file_id file, uint64_t first, struct arena *arena,
+                         struct lock_walk *walk);
 bool lock_walk_get(const struct lock_walk *walk, struct lock_range *range);
 void lock_walk_next(struct lock_walk *walk);
 void lock_walk_close(struct lock_walk *walk);

@@ -53,6 +53,15 @@ void lock_walk_open_at(struct kv_read *read, struct file_id file, uint64_t first
     kv_cursor_open(read, row_key_done(&prefix), row_key_done(&start), arena, &walk->cursor);
 }
 
+void lock_walk_open_from(struct kv_read *read, struct file_id file, uint64_t first, struct arena *arena,
+                         struct lock_walk *walk)
+{
+    struct row_key prefix = file_prefix(file, arena);
+    struct row_key start = file_prefix(file, arena);
+    row_key_u64(&start, first);
+    kv_cursor_open(read, row_key_done(&prefix), row_key_done(&start), arena, &walk->cursor);
+}
+
 bool lock_walk_get(const struct lock_walk *walk, struct lock_range *range)
 {
     if (!walk->cursor.valid)
@@ -146,11 +155,16 @@ void lock_edit_execute(struct apply *apply, struct file_id file, const struct lo
                         row_encode(range_codec, &edit->added[i], apply->arena));
     int64_t delta = (int64_t)edit->added_count - (int64_t)edit->removed_count;
     uint64_t span = 0;
-    for (size_t i = 0; i < edit->added_count; i++)
+    uint64_t first = state->range_count > 0 ? state->range_first : UINT64_MAX;
+    for (size_t i = 0; i < edit->added_count; i++) {
         if (edit->added[i].last - edit->added[i].first > span)
             span = edit->added[i].last - edit->added[i].first;
+        if (edit->added[i].first < first)
+            first = edit->added[i].first;
+    }
     state->range_count += (uint64_t)delta;
     CHECK(state->range_count <= INT64_MAX);
+    state->range_first = state->range_count > 0 ? first : 0;
     if (delta != 0)
         client_usage_add(apply, state->client, 0, delta);
     open_share_add_ranges(apply, file, delta, span);
@@ -164,10 +178,16 @@ size_t lock_free(struct apply *apply, struct state *state)
         struct lock_edit edit = {0};
         struct lock_range range;
         struct lock_walk walk;
-        lock_walk_open(apply->read, state->file, apply->arena, &walk);
-        for (; edit.removed_count < count && lock_walk_get(&walk, &range); lock_walk_next(&walk))
+        /* Thousands of owners may have a range each in one file, and all go with their client: one's ranges must be found
+         * without a look at those before, or at the deleted ones behind. */
+        lock_walk_open_from(apply->read, state->file, state->range_first, apply->arena, &walk);
+        while (lock_walk_get(&walk, &range)) {
             if (memcmp(range.other, state->id.other, OTHER_BYTES) == 0)
                 edit_remove(&edit, &range, apply->arena);
+            if (edit.removed_count == count)
+                break;
+            lock_walk_next(&walk);
+        }
         lock_walk_close(&walk);
         CHECK(edit.removed_count == count || apply->read->failed);
         lock_edit_execute(apply, state->file, &edit, state);

@@ -36,6 +36,7 @@ static void state_codec(struct row *row, void *value)
     } else {
         row_fixed(row, state->open_other, sizeof(state->open_other));
         row_u64(row, &state->range_count);
+        row_u64(row, &state->range_first);
     }
 }
 

@@ -22,6 +22,7 @@ struct state {
     uint16_t combinations;  /* of an open: which (access, deny) have been opened: bit (access - 1) * 4 + deny */
     uint8_t open_other[12]; /* of locks: the open they were taken under */
     uint64_t range_count;   /* of locks */
+    uint64_t range_first;   /* of locks: none of their ranges begins before; 0 without any */
 };
 
 /* Reads the row of a stateid's `other`; true if it exists. Pure over the view. */
