@@ -29,8 +29,11 @@
 #define GATEWAY_READ_BYTES (256u << 10)
 /* A record up to this is copied out of the read buffer, so that a parked call does not hold GATEWAY_READ_BYTES. */
 #define GATEWAY_RECORD_COPY_BYTES 4096u
-/* Client connections of one node; the next one is accepted and closed at once. */
+/* Client connections of one node, fewer if it may not open so many files; the next one is accepted and closed at once. */
 #define GATEWAY_CONNECTIONS_MAX 20000u
+/* Open files of a node beside its client connections: RocksDB's tables (STORE_OPEN_FILES_MAX) and room for compactions,
+ * log segments, blocks that are read and synced, admin connections. */
+#define NODE_DESCRIPTORS_RESERVED 1024u
 /* Gateway loops of a node (--gateway-threads). */
 #define GATEWAY_THREADS_MAX 64u
 /* Requests of one connection that are parked or being answered; at it the socket is not read. */
@@ -39,7 +42,7 @@
 #define GATEWAY_CONNECTION_OUTPUT_MAX_BYTES (4u << 20)
 /* Bytes that wait to be sent on all connections of a loop; at it only connections without any of them are served, at
  * twice as many none, and whoever takes nothing for GATEWAY_SEND_PRESSED_TIMEOUT_MS is closed. */
-#define GATEWAY_OUTPUT_MAX_BYTES ((size_t)256 << 20)
+#define GATEWAY_OUTPUT_MAX_BYTES ((size_t)64 << 20)
 /* Parked compounds of one gateway loop; at it the loop begins no request and reads no socket. Commands, results and block
  * reads under way are bounded by it too. */
 #define GATEWAY_PARKED_MAX 16384u
@@ -54,6 +57,8 @@
 #define GATEWAY_ASSEMBLY_MAX_BYTES (512u << 20)
 /* Calls that one step of a loop begins; with more of them others get their turn before. */
 #define GATEWAY_CALLS_PER_STEP 256u
+/* Parked compounds that one step lets go on; with more of them what they answered is sent before. */
+#define GATEWAY_RUNS_PER_STEP 64u
 /* Steps that a loop makes of itself, since there are more calls or room for replies, before it looks at its sockets. */
 #define GATEWAY_SETTLE_ROUNDS 16u
 /* How often all connections of a loop are looked at for the time-outs below. */
@@ -284,6 +289,8 @@
 #define APPLIER_INBOX_MAX (4u << 20)
 /* Flushes that wait: one is under way at a time. */
 #define APPLIER_FLUSHES_MAX 4u
+/* When requests and replies took so much memory and take a quarter of it now, the allocator gives back what is free. */
+#define NODE_TRIM_BYTES (64u << 20)
 /* How long SIGTERM waits for the answers that clients wait for. */
 #define NODE_DRAIN_MS 10000u
 /* A gateway loop, raft loop, log writer or applier that has not turned over for so long is sick: /healthz says so. They

@@ -511,6 +511,11 @@ bool gateway_next(struct gateway *gateway, uint64_t now_ms, struct gateway_actio
     return true;
 }
 
+bool gateway_pressed(const struct gateway *gateway)
+{
+    return gateway->pressed == PRESS_ALL;
+}
+
 bool gateway_ready(const struct gateway *gateway)
 {
     return !list_empty(&gateway->ready);

@@ -78,6 +78,9 @@ void gateway_received(struct gateway *gateway, struct connection_id id, struct b
  * the replies to earlier calls weigh is known before the next one is begun. */
 bool gateway_next(struct gateway *gateway, uint64_t now_ms, struct gateway_actions *actions);
 
+/* Whether the unsent output of all connections is so much that nothing may add to it. */
+bool gateway_pressed(const struct gateway *gateway);
+
 /* Whether gateway_next would do something. */
 bool gateway_ready(const struct gateway *gateway);
 

@@ -26,6 +26,7 @@ struct socket_connection {
     uint32_t writes;    /* uv_write under way */
     size_t taken_bytes; /* that the kernel took; to be told by the next flush */
     bool dirty;
+    bool counted; /* in the budget */
     bool closing; /* a close was asked for */
     bool closed;  /* uv_close was called */
 };
@@ -39,6 +40,7 @@ struct socket_write {
 
 struct socket_loop {
     struct socket_loop_handler handler;
+    struct socket_budget *budget;
     const struct log *log;
     uv_loop_t uv;
     uv_tcp_t listener;
@@ -99,6 +101,8 @@ static void on_closed(uv_handle_t *handle)
     struct socket_loop *loop = connection->loop;
     struct connection_id id = connection->id;
     socket_forget(connection);
+    if (connection->counted)
+        atomic_fetch_sub_explicit(&loop->budget->used, 1, memory_order_relaxed);
     if (id.value != 0)
         loop->handler.closed(loop->handler.context, id);
     free(connection);
@@ -218,7 +222,9 @@ static void on_connection(uv_stream_t *listener, int status)
     if (status != 0)
         return;
     struct socket_connection *connection = socket_create(loop);
-    if (uv_accept(listener, (uv_stream_t *)&connection->socket) != 0)
+    connection->counted = true;
+    unsigned before = atomic_fetch_add_explicit(&loop->budget->used, 1, memory_order_relaxed);
+    if (uv_accept(listener, (uv_stream_t *)&connection->socket) != 0 || before >= loop->budget->most)
         socket_shut(connection);
     else
         socket_open(loop, connection);
@@ -236,6 +242,7 @@ int socket_loop_detach(struct socket_loop *loop, struct connection_id id)
         copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
     /* The handle closes later, but a connection that comes before that may get the same place. */
     socket_forget(connection);
+    connection->counted = connection->counted && copy < 0; /* the copy is counted in its stead */
     socket_shut(connection);
     return copy;
 }
@@ -243,6 +250,7 @@ int socket_loop_detach(struct socket_loop *loop, struct connection_id id)
 struct connection_id socket_loop_adopt(struct socket_loop *loop, int descriptor)
 {
     struct socket_connection *connection = socket_create(loop);
+    connection->counted = true; /* since it was accepted */
     if (loop->stopping || uv_tcp_open(&connection->socket, descriptor) != 0) {
         close(descriptor);
         socket_shut(connection);
@@ -264,12 +272,13 @@ static void on_timer(uv_timer_t *timer)
     loop->handler.tick(loop->handler.context);
 }
 
-enum status socket_loop_create(const struct socket_loop_handler *handler, int listen_descriptor, const struct log *log,
-                               struct socket_loop **created)
+enum status socket_loop_create(const struct socket_loop_handler *handler, int listen_descriptor,
+                               struct socket_budget *budget, const struct log *log, struct socket_loop **created)
 {
     struct socket_loop *loop = calloc(1, sizeof(*loop));
     CHECK(loop != NULL);
     loop->handler = *handler;
+    loop->budget = budget;
     loop->log = log;
     list_init(&loop->connections);
     list_init(&loop->dirty);

@@ -3,6 +3,8 @@
 #ifndef GATEWAY_SOCKET_LOOP_H
 #define GATEWAY_SOCKET_LOOP_H
 
+#include <stdatomic.h>
+
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -25,10 +27,17 @@ struct socket_loop_handler {
 
 #define SOCKET_LOOP_TICK_MS 100u
 
+/* How many client sockets all loops together may have: the process needs descriptors for other things too. */
+struct socket_budget {
+    atomic_uint used;
+    unsigned most; /* the next one is accepted and closed at once */
+};
+
 /* listen_descriptor is duplicated: several loops accept on one socket. Nothing is accepted before socket_loop_accept.
- * `handler` is copied. STATUS_IO. */
+ * `handler` is copied; the budget is shared and outlives the loops. STATUS_IO. */
 MUST_CHECK enum status socket_loop_create(const struct socket_loop_handler *handler, int listen_descriptor,
-                                          const struct log *log, struct socket_loop **loop);
+                                          struct socket_budget *budget, const struct log *log,
+                                          struct socket_loop **loop);
 
 /* Begins to accept; before socket_loop_run or in its thread. STATUS_IO. */
 MUST_CHECK enum status socket_loop_accept(struct socket_loop *loop);

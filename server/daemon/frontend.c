@@ -274,6 +274,15 @@ static void frontend_advance(struct frontend *frontend, const struct nfs4_moment
     frontend_carry_nfs4(frontend, moment);
 }
 
+/* Compounds that have waited go on, a few at a time, since each of them may have a large reply. */
+static void frontend_run(struct frontend *frontend, const struct nfs4_moment *moment)
+{
+    if (gateway_pressed(frontend->gateway) || !nfs4_runnable(frontend->nfs4))
+        return;
+    nfs4_run(frontend->nfs4, GATEWAY_RUNS_PER_STEP, moment, &frontend->outbox);
+    frontend_carry_nfs4(frontend, moment);
+}
+
 /* One call more of what was received. */
 static bool frontend_next(struct frontend *frontend, const struct nfs4_moment *moment)
 {
@@ -317,6 +326,7 @@ struct frontend_action *frontend_step(struct frontend *frontend, struct frontend
     case FRONTEND_NEXT: break;
     case FRONTEND_DRAIN: frontend->draining = true; break;
     }
+    frontend_run(frontend, moment);
     frontend_regulate(frontend, moment);
     for (uint32_t i = 0; i < GATEWAY_CALLS_PER_STEP && frontend_next(frontend, moment); i++)
         frontend_regulate(frontend, moment);
@@ -346,7 +356,7 @@ void frontend_counters(const struct frontend *frontend, struct gateway_counters 
 
 bool frontend_ready(const struct frontend *frontend)
 {
-    return gateway_ready(frontend->gateway);
+    return gateway_ready(frontend->gateway) || (nfs4_runnable(frontend->nfs4) && !gateway_pressed(frontend->gateway));
 }
 
 bool frontend_waits(const struct frontend *frontend)

@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "base/limits.h"
-#include "gateway/socket_loop.h"
 
 struct gateway_thread {
     struct gateway_thread_config config;
@@ -289,7 +288,8 @@ enum status gateway_thread_create(const struct gateway_thread_config *config, st
         .woken = on_woken,
         .tick = on_tick,
     };
-    enum status status = socket_loop_create(&handler, config->listen_descriptor, config->log, &thread->sockets);
+    enum status status =
+        socket_loop_create(&handler, config->listen_descriptor, config->budget, config->log, &thread->sockets);
     if (status == STATUS_OK)
         status = socket_loop_accept(thread->sockets);
     if (status != STATUS_OK) {

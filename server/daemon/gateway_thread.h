@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/socket_loop.h"
 #include "server/daemon/frontend.h"
 #include "server/daemon/inbox.h"
 
@@ -52,7 +53,8 @@ struct gateway_thread_config {
     const struct published *published;
     struct clock clock;
     const struct log *log;
-    int listen_descriptor; /* duplicated */
+    int listen_descriptor;        /* duplicated */
+    struct socket_budget *budget; /* of all loops */
 };
 
 /* A loop that can be posted to, but does not run yet. STATUS_IO. */

@@ -1,8 +1,10 @@
 #include "server/daemon/node.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -43,6 +45,7 @@ struct node {
     struct block_pool *pool;
     struct admin *admin;
     int listen_descriptor;
+    struct socket_budget budget;
     uint32_t loop_count;
     atomic_uint loops_started; /* the loops below that index exist */
     struct gateway_thread *loops[GATEWAY_THREADS_MAX];
@@ -50,6 +53,7 @@ struct node {
     atomic_bool leader;
     atomic_uint_least64_t incarnation;
     atomic_uint_least64_t flushes;
+    uint64_t buffers_peak_bytes; /* of requests and replies, since the allocator gave memory back; main thread */
 };
 
 /* --- what the threads ask of each other --- */
@@ -198,6 +202,7 @@ static void node_serve(void *context, struct incarnation_id incarnation, const s
             .clock = node->clock,
             .log = node->log,
             .listen_descriptor = node->listen_descriptor,
+            .budget = &node->budget,
         };
         memcpy(config.frontend.nfs4.cluster_id, machine->cluster_id, sizeof(machine->cluster_id));
         if (gateway_thread_create(&config, &node->loops[loop]) != STATUS_OK)
@@ -359,6 +364,20 @@ static uint32_t node_loop_count(const struct config *config)
     return cores > (long)GATEWAY_THREADS_MAX ? GATEWAY_THREADS_MAX : (uint32_t)cores;
 }
 
+/* How many clients there are descriptors for. The rest is for RocksDB's tables, log, blocks, and the admin door; of a
+ * small limit, half. */
+static unsigned node_connections_max(const struct node *node)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= GATEWAY_CONNECTIONS_MAX + NODE_DESCRIPTORS_RESERVED)
+        return GATEWAY_CONNECTIONS_MAX;
+    unsigned descriptors = (unsigned)limit.rlim_cur;
+    unsigned most =
+        descriptors >= 2 * NODE_DESCRIPTORS_RESERVED ? descriptors - NODE_DESCRIPTORS_RESERVED : descriptors / 2;
+    log_line(node->log, LOG_WARN, "%u open files are allowed: at most %u client connections", descriptors, most);
+    return most;
+}
+
 /* From the threads that others post to, up to the one that starts it all. */
 static void node_start_threads(struct node *node)
 {
@@ -429,6 +448,7 @@ enum status node_start(const struct config *config, const struct log *log, struc
     node->random = random_system();
     node->started_wall_ns = node->clock.wall_ns(node->clock.context);
     node->loop_count = node_loop_count(config);
+    node->budget.most = node_connections_max(node);
     bool inherited;
     enum status status = listener_open(&config->nfs, &node->listen_descriptor, &inherited, trouble, room);
     if (status == STATUS_OK)
@@ -444,8 +464,26 @@ enum status node_start(const struct config *config, const struct log *log, struc
     return status;
 }
 
+/* The C library keeps what was freed below something that is still in use; after a flood that can be most of it. */
+static void node_trim(struct node *node)
+{
+    uint64_t buffers_bytes = 0;
+    for (uint32_t loop = 0; loop < atomic_load(&node->loops_started); loop++) {
+        struct gateway_thread_counters counters;
+        gateway_thread_counters(node->loops[loop], &counters);
+        buffers_bytes += counters.nfs4.parked_bytes + counters.gateway.bytes_unsent;
+    }
+    if (buffers_bytes > node->buffers_peak_bytes)
+        node->buffers_peak_bytes = buffers_bytes;
+    if (node->buffers_peak_bytes < NODE_TRIM_BYTES || buffers_bytes > node->buffers_peak_bytes / 4)
+        return;
+    malloc_trim(0);
+    node->buffers_peak_bytes = buffers_bytes;
+}
+
 void node_tick(struct node *node)
 {
+    node_trim(node);
     uint64_t free_bytes;
     uint64_t total_bytes;
     if (node->disk.operations->space(node->disk.context, &free_bytes, &total_bytes) != STATUS_OK)

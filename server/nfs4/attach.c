@@ -97,34 +97,20 @@ enum step attach_session(struct compound *compound, struct session_id id, struct
     return STEP_AGAIN;
 }
 
-void attach_wake(struct list *waiting, const struct nfs4_moment *moment, struct nfs4_outbox *outbox)
+void attach_wake(struct nfs4_server *server, struct list *waiting)
 {
-    struct list woken;
     struct list_link *link;
-    list_init(&woken);
     while ((link = list_first(waiting)) != NULL) {
         list_remove(link);
-        list_append(&woken, link);
-    }
-    while ((link = list_first(&woken)) != NULL) {
-        list_remove(link);
-        compound_run(container_of(link, struct compound, link), moment, outbox);
+        list_append(&server->runnable, link);
     }
 }
 
 /* Drops what is in memory; the requests that wait for the session see for themselves what became of it. */
-static void session_drop(struct nfs4_server *server, struct session_entry *entry, const struct nfs4_moment *moment,
-                         struct nfs4_outbox *outbox)
+static void session_drop(struct nfs4_server *server, struct session_entry *entry)
 {
-    struct list waiting;
-    struct list_link *link;
-    list_init(&waiting);
-    while ((link = list_first(&entry->waiting)) != NULL) {
-        list_remove(link);
-        list_append(&waiting, link);
-    }
+    attach_wake(server, &entry->waiting);
     session_table_remove(&server->sessions, entry);
-    attach_wake(&waiting, moment, outbox);
 }
 
 /* Ends all requests that wait for the session, and closes their connections unread. */
@@ -159,19 +145,18 @@ void attach_on_result(struct nfs4_server *server, struct task *task, struct slic
     if (superseded || (exists && !ours))
         attach_refuse_waiting(entry, outbox);
     if (!ours) {
-        session_drop(server, entry, moment, outbox);
+        session_drop(server, entry);
         return;
     }
     server->counters.attaches++;
     entry->session = session;
     entry->state = SESSION_ATTACHED;
-    attach_wake(&entry->waiting, moment, outbox);
+    attach_wake(server, &entry->waiting);
 }
 
 /* Attached elsewhere: what runs here ends without an answer, and the connections are closed unread, so that nothing that
  * sleeps in a socket is taken for a new request (DESIGN.md section 4). */
-static void session_taken(struct nfs4_server *server, struct session_entry *entry, const struct nfs4_moment *moment,
-                          struct nfs4_outbox *outbox)
+static void session_taken(struct nfs4_server *server, struct session_entry *entry, struct nfs4_outbox *outbox)
 {
     struct list_link *link;
     while ((link = list_first(&entry->compounds)) != NULL)
@@ -180,17 +165,16 @@ static void session_taken(struct nfs4_server *server, struct session_entry *entr
         compound_silence(container_of(link, struct compound, link), outbox);
     for (link = list_first(&entry->bindings); link != NULL; link = list_next(&entry->bindings, link))
         outbox_add(outbox, NFS4_CLOSE_CONNECTION, container_of(link, struct session_binding, session_link)->connection);
-    session_drop(server, entry, moment, outbox);
+    session_drop(server, entry);
 }
 
 /* Destroyed: requests on its slots are answered, but there is nothing to keep their answers in. */
-static void session_destroyed(struct nfs4_server *server, struct session_entry *entry, const struct nfs4_moment *moment,
-                              struct nfs4_outbox *outbox)
+static void session_destroyed(struct nfs4_server *server, struct session_entry *entry)
 {
     struct list_link *link;
     while ((link = list_first(&entry->compounds)) != NULL)
         compound_leave_session(container_of(link, struct compound, session_link));
-    session_drop(server, entry, moment, outbox);
+    session_drop(server, entry);
 }
 
 void attach_session_left(struct nfs4_server *server, struct session_id id, const struct nfs4_moment *moment,
@@ -205,7 +189,7 @@ void attach_session_left(struct nfs4_server *server, struct session_id id, const
     bool exists = session_get(moment->view, id, &arena, &session);
     arena_fini(&arena);
     if (!exists)
-        session_destroyed(server, entry, moment, outbox);
+        session_destroyed(server, entry);
     else if (session.incarnation.value != server->config.incarnation.value || session.epoch != entry->session.epoch)
-        session_taken(server, entry, moment, outbox);
+        session_taken(server, entry, outbox);
 }

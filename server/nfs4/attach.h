@@ -17,8 +17,8 @@ void attach_note_epoch(struct compound *compound);
 void attach_on_result(struct nfs4_server *server, struct task *task, struct slice packed,
                       const struct nfs4_moment *moment, struct nfs4_outbox *outbox);
 
-/* Runs all compounds that wait for the session. It may be gone afterwards. */
-void attach_wake(struct list *waiting, const struct nfs4_moment *moment, struct nfs4_outbox *outbox);
+/* All compounds of the list may go on: nfs4_run() takes them. */
+void attach_wake(struct nfs4_server *server, struct list *waiting);
 
 /* The session's row has another incarnation or is gone: an effect of the machine said so. */
 void attach_session_left(struct nfs4_server *server, struct session_id id, const struct nfs4_moment *moment,

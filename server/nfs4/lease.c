@@ -121,8 +121,6 @@ void lease_on_result(struct nfs4_server *server, struct task *task, struct slice
     heap_free(task);
     server->renew_proposed = false;
     /* Those that were in the batch are alive again; who came later waits for the next one. */
-    struct list woken;
-    list_init(&woken);
     struct list_link *link = list_first(&server->revivals);
     while (link != NULL) {
         struct list_link *next = list_next(&server->revivals, link);
@@ -130,14 +128,9 @@ void lease_on_result(struct nfs4_server *server, struct task *task, struct slice
         if (!entry->renew_wanted) {
             list_remove(link);
             entry->reviving = false;
-            struct list_link *waiting;
-            while ((waiting = list_first(&entry->waiting)) != NULL) {
-                list_remove(waiting);
-                list_append(&woken, waiting);
-            }
+            attach_wake(server, &entry->waiting);
         }
         link = next;
     }
-    attach_wake(&woken, moment, outbox);
     lease_advance(server, moment, outbox);
 }

@@ -34,6 +34,7 @@ struct nfs4_server *nfs4_server_create(const struct nfs4_config *config)
     session_table_init(&server->sessions);
     list_init(&server->idle_compounds);
     list_init(&server->waiting_barrier);
+    list_init(&server->runnable);
     list_init(&server->requests);
     list_init(&server->renewals);
     list_init(&server->revivals);
@@ -75,6 +76,7 @@ void nfs4_server_destroy(struct nfs4_server *server)
             drop_task(server, server->tasks.entries[i].task);
     }
     drop_waiting(&server->waiting_barrier);
+    drop_waiting(&server->runnable);
     session_table_drop_waiting(&server->sessions, drop_waiting);
     session_table_fini(&server->sessions);
     task_table_fini(&server->tasks);
@@ -156,19 +158,30 @@ void nfs4_blocks_read(struct nfs4_server *server, uint64_t place, bool ok, const
 
 void nfs4_advance(struct nfs4_server *server, const struct nfs4_moment *moment, struct nfs4_outbox *outbox)
 {
-    struct list ready;
-    list_init(&ready);
     struct list_link *link = list_first(&server->waiting_barrier);
     while (link != NULL) {
         struct list_link *next = list_next(&server->waiting_barrier, link);
         if (container_of(link, struct compound, link)->barrier_index <= moment->view_index) {
             list_remove(link);
-            list_append(&ready, link);
+            list_append(&server->runnable, link);
         }
         link = next;
     }
-    attach_wake(&ready, moment, outbox);
     lease_advance(server, moment, outbox);
+}
+
+bool nfs4_runnable(const struct nfs4_server *server)
+{
+    return !list_empty(&server->runnable);
+}
+
+void nfs4_run(struct nfs4_server *server, uint32_t most, const struct nfs4_moment *moment, struct nfs4_outbox *outbox)
+{
+    struct list_link *link;
+    for (; most > 0 && (link = list_first(&server->runnable)) != NULL; most--) {
+        list_remove(link);
+        compound_run(container_of(link, struct compound, link), moment, outbox);
+    }
 }
 
 bool nfs4_waits(const struct nfs4_server *server)

@@ -103,9 +103,15 @@ void nfs4_result(struct nfs4_server *server, uint64_t place, struct slice result
 void nfs4_blocks_read(struct nfs4_server *server, uint64_t place, bool ok, const struct nfs4_moment *moment,
                       struct nfs4_outbox *outbox);
 
-/* The view has moved on: compounds that waited for a barrier run. Also the tick: lease renewals are proposed in
+/* The view has moved on: compounds that waited for a barrier may go on. Also the tick: lease renewals are proposed in
  * batches, about ten times a lease period. */
 void nfs4_advance(struct nfs4_server *server, const struct nfs4_moment *moment, struct nfs4_outbox *outbox);
+
+/* Whether compounds that have waited, for a newer view or for their session, may go on; after any of the functions. */
+bool nfs4_runnable(const struct nfs4_server *server);
+
+/* Goes on with the first of them, as many as the caller has room for their replies. */
+void nfs4_run(struct nfs4_server *server, uint32_t most, const struct nfs4_moment *moment, struct nfs4_outbox *outbox);
 
 /* Whether compounds wait for the view to move on: then nfs4_advance is wanted as soon as it has. */
 bool nfs4_waits(const struct nfs4_server *server);

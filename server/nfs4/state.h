@@ -27,6 +27,7 @@ struct nfs4_server {
     struct list idle_compounds; /* with their arenas, for the next calls; their `link` */
     uint32_t idle_count;
     struct list waiting_barrier; /* compounds whose view is not new enough; their `link` */
+    struct list runnable;        /* compounds that have waited and may go on; their `link` */
     struct session_table sessions;
     struct list requests;   /* tasks whose node request is under way, in the order of their numbers */
     uint64_t request_count; /* node requests since the start */

@@ -135,6 +135,8 @@ static void carry_out(struct single_node *node, struct nfs4_server *server)
 
 static void step_end(struct single_node *node, struct nfs4_server *server, struct nfs4_moment *moment)
 {
+    while (nfs4_runnable(server))
+        nfs4_run(server, 1, moment, &node->outbox);
     kv_store_release(node->store, moment->view);
     carry_out(node, server);
 }

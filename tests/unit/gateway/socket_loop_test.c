@@ -23,6 +23,7 @@
 /* A loop whose connections get the lowest free place, as those of gateway/connection.c nearly do. */
 struct scene {
     struct socket_loop *loop;
+    struct socket_budget budget;
     struct sockaddr_in address;
     int listener;
     pthread_t thread;
@@ -103,7 +104,7 @@ static void *loop_main(void *context)
 static void scene_open(struct scene *scene)
 {
     static const struct log quiet = {.level = LOG_ERROR, .descriptor = STDERR_FILENO};
-    *scene = (struct scene){.detached = -1};
+    *scene = (struct scene){.detached = -1, .budget = {.most = 8}};
     scene->address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(scene->address);
     scene->listener = socket(AF_INET, SOCK_STREAM, 0);
@@ -114,7 +115,7 @@ static void scene_open(struct scene *scene)
     sem_init(&scene->go, 0, 0);
     sem_init(&scene->event, 0, 0);
     const struct socket_loop_handler handler = {scene, on_opened, on_received, on_sent, on_closed, on_woken, on_tick};
-    assert_int_equal(socket_loop_create(&handler, scene->listener, &quiet, &scene->loop), STATUS_OK);
+    assert_int_equal(socket_loop_create(&handler, scene->listener, &scene->budget, &quiet, &scene->loop), STATUS_OK);
     assert_int_equal(socket_loop_accept(scene->loop), STATUS_OK);
     assert_int_equal(pthread_create(&scene->thread, NULL, loop_main, scene), 0);
 }
@@ -138,6 +139,7 @@ static void scene_close(struct scene *scene)
     scene_go(scene);
     pthread_join(scene->thread, NULL);
     socket_loop_destroy(scene->loop);
+    assert_int_equal(scene->budget.used, 0);
     close(scene->listener);
     sem_destroy(&scene->paused);
     sem_destroy(&scene->go);
@@ -172,12 +174,14 @@ static void test_place_of_a_moved_connection(void **state)
     assert_int_equal(scene.opened, 2);
     assert_int_equal(scene.received, 1);
     assert_int_equal(scene.closed, 0); /* who moves is not told that it closed */
+    assert_int_equal(scene.budget.used, 2);
     assert_true(scene.detached >= 0);
     scene_go(&scene);
 
     assert_int_equal(send(scene.detached, &byte, 1, 0), 1); /* its client has noticed nothing */
     assert_int_equal(recv(first, &byte, 1, 0), 1);
     close(scene.detached);
+    scene.budget.used--; /* who closes it counts it out */
     close(first);
     close(second);
     scene_close(&scene);
@@ -213,11 +217,40 @@ static void test_adopted_connection(void **state)
     scene_close(&scene);
 }
 
+/* Over the budget of all loops a client is turned away, and served when another one has left. */
+static void test_budget(void **state)
+{
+    (void)state;
+    struct scene scene;
+    char byte;
+    scene_open(&scene);
+    scene.budget.most = 2;
+    int first = scene_connect(&scene);
+    int second = scene_connect(&scene);
+    sem_wait(&scene.event);
+    sem_wait(&scene.event);
+    int third = scene_connect(&scene);
+    assert_true(recv(third, &byte, 1, 0) <= 0);
+    close(third);
+    close(first);
+    sem_wait(&scene.event);
+    third = scene_connect(&scene);
+    sem_wait(&scene.event);
+    scene_pause(&scene);
+    assert_int_equal(scene.opened, 3);
+    assert_int_equal(scene.closed, 1);
+    scene_go(&scene);
+    close(second);
+    close(third);
+    scene_close(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_place_of_a_moved_connection),
         cmocka_unit_test(test_adopted_connection),
+        cmocka_unit_test(test_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
