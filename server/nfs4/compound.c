@@ -351,9 +351,20 @@ static bool compound_carry(struct compound *compound, enum step step)
     return false;
 }
 
+/* What an operation leaves in the arena nobody needs but the subject, which can be found again. A compound of many that
+ * each read many rows must not take more memory than an arena may have. */
+static void compound_forget_operation(struct compound *compound)
+{
+    if (compound_arena(compound)->reserved_bytes <= ARENA_KEEP_BYTES)
+        return;
+    compound->subject_known = false;
+    arena_reset(compound_arena(compound));
+}
+
 static void compound_continue(struct compound *compound)
 {
     for (;;) {
+        compound_forget_operation(compound);
         if (compound->index == compound->head.operation_count) {
             compound_finish(compound, NFS4_OK);
             return;

@@ -40,21 +40,25 @@ static enum nfsstat4 conflict_find(struct kv_read *read, struct file_id file, co
     enum nfsstat4 status = NFS4_OK;
     struct lock_range held;
     struct lock_walk walk;
+    struct arena scratch; /* thousands of ranges may be of clients that stop nobody */
+    arena_init(&scratch);
     lock_walk_open_at(read, file, range->first, arena, &walk);
-    for (; lock_walk_get(&walk, &held) && held.first <= range->last; lock_walk_next(&walk)) {
+    for (; status == NFS4_OK && lock_walk_get(&walk, &held) && held.first <= range->last; lock_walk_next(&walk)) {
         if (!lock_ranges_overlap(&held, range) || (!held.is_write && !range->is_write) ||
             memcmp(held.other, range->other, sizeof(held.other)) == 0)
             continue;
         struct state holder;
-        bool found = state_get(read, held.other, arena, &holder);
+        bool found = state_get(read, held.other, &scratch, &holder);
         CHECK(found || read->failed);
         if (found && !revocation_add(revocation, read, &holder, arena)) {
             *conflict = conflict_of(&held, &holder);
+            conflict->owner = arena_copy(arena, holder.owner);
             status = NFS4ERR_DENIED;
-            break;
         }
+        arena_reset(&scratch);
     }
     lock_walk_close(&walk);
+    arena_fini(&scratch);
     return status;
 }
 

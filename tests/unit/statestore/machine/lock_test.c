@@ -247,6 +247,30 @@ static void test_many_lock_owners_of_an_open(void **state)
     assert_int_equal(usage.range_count, 0);
 }
 
+/* LOCKT looks at all ranges of courtesy clients that overlap: that takes no memory for each. */
+static void test_many_ranges_that_stop_nobody(void **state)
+{
+    struct fixture f = fixture_make(state);
+    char owner[NFS4_OPAQUE_MAX_BYTES];
+    memset(owner, 'o', sizeof(owner) - 1);
+    owner[sizeof(owner) - 1] = '\0';
+    struct stateid lock =
+        scene_result_stateid(scene_lock_new(f.scene, &f.client, f.file, f.open, owner, WRITE_LT, 0, 5));
+    for (unsigned i = 1; i < 2000; i++)
+        lock = scene_result_stateid(scene_lock(f.scene, &f.client, f.file, lock, WRITE_LT, 10 * i, 5));
+    scene_wait(f.scene, 1000);
+    scene_expire(f.scene);
+    struct lock_request request = {WRITE_LT, 0, UINT64_MAX};
+    struct lock_conflict conflict;
+    struct arena arena;
+    arena_init(&arena);
+    assert_int_equal(
+        lock_test(scene_read(f.scene), f.file, (struct client_id){4711}, slice_text("x"), &request, &arena, &conflict),
+        NFS4_OK);
+    assert_true(arena.reserved_bytes <= (size_t)64 << 10);
+    arena_fini(&arena);
+}
+
 /* Bounds: ranges of a file, of a client. The rows say that there are as many; a lock that melts into others, and an
  * unlock that does not split, still work. */
 static void test_bounds(void **state)
@@ -409,6 +433,7 @@ int main(void)
         TEST(test_stateids),
         TEST(test_reclaim),
         TEST(test_many_lock_owners_of_an_open),
+        TEST(test_many_ranges_that_stop_nobody),
         TEST(test_bounds),
         TEST(test_many_records),
         TEST(test_close_with_too_many),
