@@ -153,7 +153,7 @@
 
 /* --- state store (RocksDB) --- */
 /* Block cache with the tables' indexes and filters; at it the least recently used blocks go. */
-#define STORE_CACHE_BYTES ((size_t)256 << 20)
+#define STORE_CACHE_BYTES ((size_t)64 << 20)
 /* One memtable; at it RocksDB flushes by itself. */
 #define STORE_WRITE_BUFFER_BYTES ((size_t)64 << 20)
 /* Memtables, the one in use included; at it writes wait for a flush. */
@@ -221,9 +221,6 @@
 /* Entries in one message to a member; one entry may be larger. */
 #define PEER_APPEND_BYTES (1u << 20)
 #define PEER_APPEND_ENTRIES_MAX 1024u
-/* Appends to one member that wait to be read back from the log, or for our own disk; more are dropped: the member asks
- * again by rejecting what follows. */
-#define PEER_APPENDS_WAITING_MAX 256u
 /* Messages of other members that wait while a vote is saved; more are dropped. */
 #define REPLICA_RECEIVED_MAX 1024u
 /* Applied entries that a leader keeps in memory for members that do not have them yet; others are read from the log. */

@@ -1,8 +1,10 @@
 /* operations_bench.c: how many operations a second a server gives one connection, and what they cost it in CPU.
  *
- *   operations_bench --server HOST:PORT --export /data [--pid SERVER] [--in-flight N] [--seconds S] [OPERATION ...]
+ *   operations_bench --server HOST:PORT --export /data [--pid SERVER] [--in-flight N] [--seconds S | --count N]
+ *                    [OPERATION ...]
  *
- * Operations: getattr, lookup, read (4 KiB), create (one OPEN compound, durable), mkdir. It keeps N requests under way,
+ * Operations: getattr, lookup, read (4 KiB), create (one OPEN compound, durable), mkdir, remove (of what
+ * create and mkdir made in this run). It keeps N requests under way,
  * each on its own slot, and prints operations per second, microseconds of the server's CPU per operation (with --pid,
  * from /proc) and of its own. Any NFSv4.1 server will do, so two can be compared in one run. */
 #include <stdio.h>
@@ -24,7 +26,9 @@ struct bench {
     uint32_t in_flight;
     double seconds;
     long pid;
-    uint64_t names; /* made so far */
+    uint64_t names;   /* made so far */
+    uint64_t removed; /* of them, in the order in which they were made */
+    uint64_t count;   /* operations of a run; 0: as many as `seconds` allow */
     uint64_t errors;
     uint32_t xid_of_slot[SLOTS_MAX];
 };
@@ -111,6 +115,11 @@ static void send_on_slot(struct bench *bench, uint32_t slot)
         args.opread.count = 4096;
         nfs_add_putfh(&builder, bench->file);
         nfs_compound_add(&builder, OP_READ, &args);
+    } else if (strcmp(bench->operation, "remove") == 0) {
+        char *name = arena_alloc(&arena, 64);
+        snprintf(name, 64, "bench-%d-%llu", (int)getpid(), (unsigned long long)bench->removed++);
+        nfs_add_putfh(&builder, bench->root);
+        nfs_add_remove(&builder, slice_text(name));
     } else {
         nfs_add_putfh(&builder, bench->root);
         add_create(bench, &builder, &arena);
@@ -153,7 +162,8 @@ static void run(struct bench *bench, const char *operation)
     double own_cpu = own_cpu_seconds();
     uint64_t begin_ms = test_now_ms();
     uint64_t count = 0;
-    while (test_now_ms() - begin_ms < (uint64_t)(bench->seconds * 1000)) {
+    while (bench->count > 0 ? count + bench->in_flight < bench->count
+                            : test_now_ms() - begin_ms < (uint64_t)(bench->seconds * 1000)) {
         receive_one(bench, true);
         count++;
     }
@@ -221,6 +231,8 @@ int main(int argument_count, char **arguments)
             bench.pid = strtol(value, NULL, 10);
         else if (strcmp(arguments[next], "--in-flight") == 0)
             bench.in_flight = (uint32_t)strtoul(value, NULL, 10);
+        else if (strcmp(arguments[next], "--count") == 0)
+            bench.count = strtoull(value, NULL, 10);
         else if (strcmp(arguments[next], "--seconds") == 0)
             bench.seconds = strtod(value, NULL);
         else
@@ -229,7 +241,7 @@ int main(int argument_count, char **arguments)
     bool bad = next < argument_count && strncmp(arguments[next], "--", 2) == 0;
     if (bad || !rpc_address_parse(server, &address) || bench.in_flight < 1 || bench.in_flight > SLOTS_MAX) {
         fprintf(stderr, "usage: operations_bench [--server HOST:PORT] [--export PATH] [--pid PID] [--in-flight 1..64]"
-                        " [--seconds S] [getattr|lookup|read|create|mkdir ...]\n");
+                        " [--seconds S | --count N] [getattr|lookup|read|create|mkdir|remove ...]\n");
         return 2;
     }
     static const struct nfs_identity identity = {.machine = "bench"};
