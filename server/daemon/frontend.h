@@ -59,7 +59,7 @@ enum frontend_action_kind {
     FRONTEND_DO_SEND, /* `buffer` (owner goes along) on `connection` */
     FRONTEND_DO_READ_STOP,
     FRONTEND_DO_READ_START,
-    FRONTEND_DO_CLOSE, /* after what was sent; `reason` for the log */
+    FRONTEND_DO_CLOSE,       /* after what was sent; `reason` for the log */
     FRONTEND_DO_ABORT,       /* at once; `reason` as above */
     FRONTEND_DO_PROPOSE,     /* `proposal` to the replica */
     FRONTEND_DO_READ_BLOCKS, /* `reads` for `place`; they live until FRONTEND_BLOCKS_READ */
