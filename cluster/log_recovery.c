@@ -148,7 +148,7 @@ static bool number_add(void *context, const char *name)
 {
     struct recovery *recovery = (struct recovery *)context;
     uint64_t number;
-    recovery->joined |= strcmp(name, LOG_JOINED_PATH + strlen("log/")) == 0;
+    recovery->joined |= strcmp(name, &LOG_JOINED_PATH[strlen("log/")]) == 0;
     if (!segment_number(name, &number))
         return true;
     if (recovery->number_count == recovery->number_capacity) {
