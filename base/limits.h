@@ -221,6 +221,9 @@
 /* Entries in one message to a member; one entry may be larger. */
 #define PEER_APPEND_BYTES (1u << 20)
 #define PEER_APPEND_ENTRIES_MAX 1024u
+/* Appends to one member that wait to be read back from the log, or for our own disk; more are dropped: the member asks
+ * again by rejecting what follows. */
+#define PEER_APPENDS_WAITING_MAX 256u
 /* Messages of other members that wait while a vote is saved; more are dropped. */
 #define REPLICA_RECEIVED_MAX 1024u
 /* Applied entries that a leader keeps in memory for members that do not have them yet; others are read from the log. */
