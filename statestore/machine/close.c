@@ -97,9 +97,8 @@ void free_stateid_apply(struct apply *apply, const Qnfs__FreeStateid *command)
 /* I/O without an open is bound by the share denials of others (RFC 8881 section 9.1.2). */
 static enum nfsstat4 judge_anonymous(struct kv_read *read, struct file_id file, bool is_write, struct arena *arena)
 {
-    struct open_share share;
-    open_share_get(read, file, arena, &share);
-    return (is_write ? share.deny_write_count : share.deny_read_count) > 0 ? NFS4ERR_LOCKED : NFS4_OK;
+    uint32_t access = is_write ? OPEN4_SHARE_ACCESS_WRITE : OPEN4_SHARE_ACCESS_READ;
+    return open_denied(read, file, access, arena) ? NFS4ERR_LOCKED : NFS4_OK;
 }
 
 enum nfsstat4 open_judge_io(struct kv_read *read, struct file_id file, struct stateid stateid, struct client_id client,

@@ -32,6 +32,9 @@ bool open_walk_get(struct open_walk *walk, struct state *state);
 void open_walk_next(struct open_walk *walk);
 void open_walk_close(struct open_walk *walk);
 
+/* Whether an open of a live client denies this access to whoever has no open himself. Pure over the view. */
+bool open_denied(struct kv_read *read, struct file_id file, uint32_t access, struct arena *arena);
+
 /* --- machine only (open_share.c) --- */
 
 /* Judges what an open wants against all other opens of the file (`own`: the stateid that is being upgraded, or NULL).

@@ -199,20 +199,20 @@ static bool share_conflicts(struct open_share share, uint32_t access, uint32_t d
 }
 
 /* Collects the courtesy or removed clients that are in the way; false if a live one is. */
-static bool conflicts_collect(struct apply *apply, struct file_id file, uint32_t access, uint32_t deny,
-                              const struct state *own, struct revocation *revocation)
+static bool conflicts_collect(struct kv_read *read, struct file_id file, uint32_t access, uint32_t deny,
+                              const struct state *own, struct revocation *revocation, struct arena *arena)
 {
     struct open_walk walk;
     struct state state;
     struct arena scratch;
     bool all_weak = true;
     arena_init(&scratch);
-    open_walk_open(apply->read, file, apply->arena, &walk);
+    open_walk_open(read, file, arena, &walk);
     walk.arena = &scratch; /* a file may be open a million times */
     for (; all_weak && open_walk_get(&walk, &state); open_walk_next(&walk)) {
         bool is_other = own == NULL || memcmp(own->id.other, state.id.other, OTHER_BYTES) != 0;
         if (is_other && conflicts(access, deny, &state))
-            all_weak = revocation_add(revocation, apply->read, &state, apply->arena);
+            all_weak = revocation_add(revocation, read, &state, arena);
         arena_reset(&scratch);
     }
     open_walk_close(&walk);
@@ -227,7 +227,15 @@ enum nfsstat4 open_judge_share(struct apply *apply, struct file_id file, uint32_
     struct revocation revocation = {0};
     if (!open_share_get(apply->read, file, apply->arena, &share) || !share_conflicts(share, access, deny, own))
         return NFS4_OK;
-    if (!conflicts_collect(apply, file, access, deny, own, &revocation))
+    if (!conflicts_collect(apply->read, file, access, deny, own, &revocation, apply->arena))
         return NFS4ERR_SHARE_DENIED;
     return revocation_execute(&revocation, apply);
+}
+
+bool open_denied(struct kv_read *read, struct file_id file, uint32_t access, struct arena *arena)
+{
+    struct open_share share;
+    struct revocation revocation = {0};
+    return open_share_get(read, file, arena, &share) && share_conflicts(share, access, 0, NULL) &&
+           !conflicts_collect(read, file, access, 0, NULL, &revocation, arena);
 }

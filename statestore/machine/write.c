@@ -2,10 +2,12 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "proto/nfs4/open.h"
 #include "statestore/machine/attributes.h"
 #include "statestore/machine/content.h"
 #include "statestore/machine/meta.h"
 #include "statestore/machine/name.h"
+#include "statestore/machine/open.h"
 #include "statestore/machine/space.h"
 
 uint64_t write_verifier(struct kv_read *read, struct arena *arena)
@@ -25,14 +27,27 @@ static bool write_stateid_is_special(struct stateid stateid)
     return all_ones == 0xff || all_zeros == 0;
 }
 
+/* A courtesy client that denies writing stops nobody, but must not come back to a file that was written against its will. An
+ * orphan may go with it. */
+static enum nfsstat4 write_revoke(struct apply *apply, struct file_id file)
+{
+    struct inode inode;
+    enum nfsstat4 status = open_judge_share(apply, file, OPEN4_SHARE_ACCESS_WRITE, OPEN4_SHARE_DENY_NONE, NULL);
+    if (status != NFS4_OK)
+        return status;
+    return inode_find(apply->read, file, apply->arena, &inode) ? NFS4_OK : NFS4ERR_STALE;
+}
+
 enum nfsstat4 write_judge(struct apply *apply, const struct inode *file, struct stateid stateid,
                           struct client_id client)
 {
     enum nfsstat4 status =
         open_judge_io(apply->read, file->id, stateid, client, true, apply->machine->server_epoch, apply->arena);
-    if (status != NFS4_OK || !write_stateid_is_special(stateid) || access_owns(file, &apply->identity))
+    if (status != NFS4_OK || !write_stateid_is_special(stateid))
         return status;
-    return (access_mode_bits(file, &apply->identity) & ACCESS_WRITE) != 0 ? NFS4_OK : NFS4ERR_ACCESS;
+    if (!access_owns(file, &apply->identity) && (access_mode_bits(file, &apply->identity) & ACCESS_WRITE) == 0)
+        return NFS4ERR_ACCESS;
+    return write_revoke(apply, file->id);
 }
 
 /* RFC 8881 section 18.32.3 names the error for each type. */

@@ -174,6 +174,41 @@ static void test_share_conflict(void **state)
     assert_int_equal(scene_close(scene, &a, scene_lookup(scene, "g"), g)->status, NFS4ERR_BADSESSION);
 }
 
+static enum nfsstat4 write_anonymous(struct scene *scene, struct scene_client *client, const char *name)
+{
+    Qnfs__Write body = QNFS__WRITE__INIT;
+    Qnfs__Command *command = scene_command(scene);
+    body.file = scene_file(scene, scene_lookup(scene, name));
+    body.stateid = scene_stateid(scene, (struct stateid){0});
+    body.client = client->id.value;
+    command->body_case = QNFS__COMMAND__BODY_WRITE;
+    command->write = &body;
+    scene->content = slice_text("x");
+    enum nfsstat4 status = (enum nfsstat4)scene_send(scene, client, command)->status;
+    scene->content = SLICE_EMPTY;
+    return status;
+}
+
+/* I/O without an open is denied by live clients only. A READ takes nothing from a courtesy client, a WRITE does. */
+static void test_anonymous_conflict(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_client a = scene_client(scene, "a", 1);
+    struct scene_client b = scene_client(scene, "b", 1);
+    scene_open_ok(scene, &a, "o", "f", RW, OPEN4_SHARE_DENY_BOTH);
+    struct file_id file = scene_lookup(scene, "f");
+    const struct stateid anonymous = {0};
+    assert_int_equal(open_judge_io(scene_read(scene), file, anonymous, b.id, false, 1, &scene->arena), NFS4ERR_LOCKED);
+    assert_int_equal(write_anonymous(scene, &b, "f"), NFS4ERR_LOCKED);
+    scene_wait(scene, 76);
+    renew(scene, b.id);
+    scene_expire(scene);
+    assert_int_equal(open_judge_io(scene_read(scene), file, anonymous, b.id, false, 1, &scene->arena), NFS4_OK);
+    assert_true(exists(scene, a.id));
+    assert_int_equal(write_anonymous(scene, &b, "f"), NFS4_OK);
+    assert_false(exists(scene, a.id));
+}
+
 /* If a live client is in the way as well, the courtesy client keeps its state. */
 static void test_conflict_with_both(void **state)
 {
@@ -296,6 +331,7 @@ int main(void)
         TEST(test_unconfirmed_ends_at_once),
         TEST(test_expire_in_steps),
         TEST(test_share_conflict),
+        TEST(test_anonymous_conflict),
         TEST(test_conflict_with_both),
         TEST(test_lock_conflict),
         TEST(test_large_client),
