@@ -467,19 +467,25 @@ static void proposals_forward(struct replica *replica)
     replica->waiting_count = replica->waiting_bytes = 0;
 }
 
+/* After each event, so that each is published by who it happened to; before anything that reveals it leaves. */
+static void state_publish(struct replica *replica)
+{
+    role_publish(replica);
+    if (replica->guard.commit_index <= replica->published_index)
+        return;
+    replica->published_index = replica->guard.commit_index;
+    replica_act(replica, REPLICA_ACTION_COMMIT)->index = replica->published_index;
+}
+
 static void replica_advance(struct replica *replica)
 {
-    if (!replica->started)
+    if (!replica->started || replica->saving_vote)
         return;
-    while (!replica->saving_vote && event_feed(replica))
-        continue;
+    do {
+        state_publish(replica);
+    } while (event_feed(replica) && !replica->saving_vote);
     if (replica->saving_vote)
         return;
-    role_publish(replica);
-    if (replica->guard.commit_index > replica->published_index) {
-        replica->published_index = replica->guard.commit_index;
-        replica_act(replica, REPLICA_ACTION_COMMIT)->index = replica->published_index;
-    }
     entries_hand_out(replica);
     snapshot_request(replica);
     proposals_forward(replica);

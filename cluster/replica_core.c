@@ -48,10 +48,10 @@ static void update_vote(struct replica *replica)
     replica->saving_vote = true;
 }
 
-/* The core replaces what it had from index on: only on a follower, never committed entries. */
+/* The core replaces what it had from index on: only on a follower, never entries that were committed before the step. */
 static void log_truncate(struct replica *replica, uint64_t index)
 {
-    CHECK(index > replica->guard.commit_index && index > replica->snapshot.index && !replica_leads(replica));
+    CHECK(index > replica->core_commit_index && index > replica->snapshot.index && !replica_leads(replica));
     /* A state that was installed is ahead of a log that does not lead to it. */
     CHECK(index > replica->handed_index || replica->install_state == INSTALL_PLACED);
     log_terms_truncate(&replica->terms, index);
@@ -123,6 +123,24 @@ static void update_state(struct replica *replica)
     replica->led_from_index = replica->last_index;
 }
 
+/* Whom the core counts is who stands in the newest configuration of the log. */
+static bool configuration_agrees(const struct replica *replica)
+{
+    uint64_t index;
+    const struct raft_configuration *core = &replica->guard.raft.configuration;
+    const struct configuration *ours = replica_configuration(replica, replica->last_index, &index);
+    if (replica->install_state >= INSTALL_SAVING)
+        return true; /* the core takes it when it is durable */
+    if (core->n != ours->count)
+        return false;
+    for (unsigned i = 0; i < core->n; i++) {
+        int role = ours->members[i].role == MEMBER_VOTER ? RAFT_VOTER : RAFT_STANDBY;
+        if (core->servers[i].id != ours->members[i].id || core->servers[i].role != role)
+            return false;
+    }
+    return true;
+}
+
 static void core_update(struct replica *replica, struct raft_update *update, const struct core_entries *given,
                         bool submitted)
 {
@@ -138,7 +156,7 @@ static void core_update(struct replica *replica, struct raft_update *update, con
         replica_send_take(replica, update, submitted);
     if (update->flags & (RAFT_UPDATE_STATE))
         update_state(replica);
-    CHECK(raft_last_index(&replica->guard.raft) == replica->last_index);
+    CHECK(raft_last_index(&replica->guard.raft) == replica->last_index && configuration_agrees(replica));
     replica->deadline_ms = guard_deadline(&replica->guard);
 }
 
@@ -147,6 +165,7 @@ static void core_step(struct replica *replica, struct raft_event *event, const s
     CHECK(!replica->saving_vote);
     struct raft_update update;
     event->time = replica->now_ms;
+    replica->core_commit_index = replica->guard.commit_index;
     CHECK(guard_step(&replica->guard, event, &update) == 0);
     core_update(replica, &update, given, event->type == RAFT_SUBMIT);
 }
@@ -280,6 +299,7 @@ void replica_core_snapshot(struct replica *replica)
     replica->change_count -= gone;
     if (gone > 0)
         memmove(replica->changes, replica->changes + gone, replica->change_count * sizeof(struct replica_change));
+    replica_window_trim(replica);
     (void)replica_log(replica, LOG_REQUEST_CUT);
 }
 

@@ -1,19 +1,9 @@
 /* Messages to other members. The core says which entries an append carries; they are found in memory or read back from the
- * log, cut into pieces by bytes, and held while our own disk lacks a configuration among them (G7). A heartbeat never
- * waits behind them. */
+ * log, cut into pieces by bytes, and held from a configuration on that our own disk lacks (G7). A heartbeat never waits
+ * behind them. */
 #include "base/check.h"
 #include "base/heap.h"
 #include "cluster/replica_state.h"
-
-/* An append of the core's that waits. */
-struct replica_append {
-    struct list_link link;
-    uint64_t term;
-    uint64_t previous_index;
-    uint64_t previous_term;
-    uint64_t commit_index;
-    uint32_t count;
-};
 
 /* --- peers --- */
 
@@ -24,16 +14,6 @@ static struct replica_peer *peer_find(struct replica *replica, uint64_t id)
             return &replica->peers[i];
     }
     return NULL;
-}
-
-static void peer_clear(struct replica_peer *peer)
-{
-    struct list_link *link;
-    while ((link = list_first(&peer->appends)) != NULL) {
-        list_remove(link);
-        heap_free(container_of(link, struct replica_append, link));
-    }
-    peer->append_count = 0;
 }
 
 static bool peer_is_member(const struct replica *replica, uint64_t id)
@@ -57,7 +37,6 @@ static struct replica_peer *peer_get(struct replica *replica, uint64_t id)
     for (size_t i = 0; i < replica->peer_count && replica->peer_count > CLUSTER_MEMBERS_MAX; i++) {
         if (peer_is_member(replica, replica->peers[i].id))
             continue;
-        peer_clear(&replica->peers[i]);
         peer = &replica->peers[i];
         break;
     }
@@ -66,14 +45,11 @@ static struct replica_peer *peer_get(struct replica *replica, uint64_t id)
         peer = &replica->peers[replica->peer_count++];
     }
     *peer = (struct replica_peer){.id = id};
-    list_init(&peer->appends);
     return peer;
 }
 
 void replica_send_reset(struct replica *replica)
 {
-    for (size_t i = 0; i < replica->peer_count; i++)
-        peer_clear(&replica->peers[i]);
     replica->peer_count = 0;
 }
 
@@ -106,34 +82,43 @@ static void heartbeat_add(struct replica *replica, struct replica_peer *peer, ui
     peer->sent_ms = replica->now_ms;
 }
 
+static void heartbeat_take(struct replica *replica, struct replica_peer *peer, const struct raft_append_entries *append,
+                           bool submitted)
+{
+    /* With a full pipeline the core sends an empty one at every submit: one now and then is enough. */
+    if (submitted && replica->now_ms < peer->sent_ms + replica->options.heartbeat_ms / 2)
+        return;
+    /* In front of entries that wait it would be rejected, and they be sent again. */
+    uint64_t match = peer->count == 0 ? 0 : peer_match(replica, peer->id);
+    uint64_t term = match == 0 ? 0 : log_terms_find(&replica->terms, match);
+    if (term != 0)
+        heartbeat_add(replica, peer, match, term, append->leader_commit);
+    else
+        heartbeat_add(replica, peer, append->prev_log_index, append->prev_log_term, append->leader_commit);
+}
+
+/* One range of entries waits for a member, not a list of appends: when the core begins again further down (it has heard of
+ * a loss), what waited would only be rejected. */
 static void append_take(struct replica *replica, const struct raft_message *message, bool submitted)
 {
     const struct raft_append_entries *append = &message->append_entries;
     struct replica_peer *peer = peer_get(replica, message->server_id);
+    CHECK(append->prev_log_index + append->n_entries <= replica->last_index);
     if (append->n_entries == 0) {
-        /* With a full pipeline the core sends an empty one at every submit: one now and then is enough. */
-        if (submitted && replica->now_ms < peer->sent_ms + replica->options.heartbeat_ms / 2)
-            return;
-        /* In front of appends that wait it would be rejected, and what waits be sent again. */
-        uint64_t match = list_empty(&peer->appends) ? 0 : peer_match(replica, peer->id);
-        uint64_t term = match == 0 ? 0 : log_terms_find(&replica->terms, match);
-        if (term != 0)
-            heartbeat_add(replica, peer, match, term, append->leader_commit);
-        else
-            heartbeat_add(replica, peer, append->prev_log_index, append->prev_log_term, append->leader_commit);
+        heartbeat_take(replica, peer, append, submitted);
         return;
     }
-    if (peer->append_count >= PEER_APPENDS_WAITING_MAX)
+    uint64_t end = append->prev_log_index + append->n_entries;
+    peer->commit_index = append->leader_commit;
+    if (peer->count > 0 && append->prev_log_index >= peer->previous_index &&
+        append->prev_log_index <= peer->previous_index + peer->count) {
+        if (end > peer->previous_index + peer->count)
+            peer->count = end - peer->previous_index;
         return;
-    CHECK(append->prev_log_index + append->n_entries <= replica->last_index);
-    struct replica_append *waiting = HEAP_NEW(struct replica_append);
-    waiting->term = append->term;
-    waiting->previous_index = append->prev_log_index;
-    waiting->previous_term = append->prev_log_term;
-    waiting->commit_index = append->leader_commit;
-    waiting->count = append->n_entries;
-    list_append(&peer->appends, &waiting->link);
-    peer->append_count++;
+    }
+    peer->previous_index = append->prev_log_index;
+    peer->previous_term = append->prev_log_term;
+    peer->count = append->n_entries;
 }
 
 static void snapshot_take(struct replica *replica, const struct raft_message *message)
@@ -184,42 +169,42 @@ static void message_take(struct replica *replica, const struct raft_message *mes
 
 void replica_send_take(struct replica *replica, const struct raft_update *update, bool submitted)
 {
-    for (unsigned i = 0; i < update->messages.n; i++)
-        message_take(replica, &update->messages.batch[i], submitted);
-}
-
-/* --- appends that wait --- */
-
-/* The index of the last configuration among the entries; 0: none. */
-static uint64_t append_configuration(const struct replica *replica, const struct replica_append *append)
-{
-    for (size_t i = replica->change_count; i > 0; i--) {
-        uint64_t index = replica->changes[i - 1].index;
-        if (index > append->previous_index && index <= append->previous_index + append->count)
-            return index;
+    for (unsigned i = 0; i < update->messages.n; i++) {
+        /* What became durable is reported to the leader even if that was forgotten (G8). */
+        if (update->messages.batch[i].server_id != 0)
+            message_take(replica, &update->messages.batch[i], submitted);
     }
-    return 0;
 }
 
-/* The message that carries these entries, and is sent; the owners go along. */
-static void piece_send(struct replica *replica, struct replica_peer *peer, struct replica_append *append,
-                       struct replica_entry *entries, uint32_t count)
+/* --- entries that wait --- */
+
+/* How many of the entries may go: those before the first configuration that our own disk lacks (G7). */
+static uint64_t entries_free(const struct replica *replica, const struct replica_peer *peer)
 {
-    struct peer_message *message = message_add(replica, PEER_MESSAGE_APPEND, peer->id, append->term);
-    message->previous_index = append->previous_index;
-    message->previous_term = append->previous_term;
-    message->commit_index = append->commit_index;
+    for (size_t i = 0; i < replica->change_count; i++) {
+        uint64_t index = replica->changes[i].index;
+        if (index > peer->previous_index && index <= peer->previous_index + peer->count &&
+            guard_holds(index, replica->durable_index))
+            return index - 1 - peer->previous_index;
+    }
+    return peer->count;
+}
+
+/* The message that carries these entries, the first ones that wait; the owners go along. */
+static void piece_send(struct replica *replica, struct replica_peer *peer, struct replica_entry *entries,
+                       uint32_t count)
+{
+    struct peer_message *message =
+        message_add(replica, PEER_MESSAGE_APPEND, peer->id, raft_current_term(&replica->guard.raft));
+    message->previous_index = peer->previous_index;
+    message->previous_term = peer->previous_term;
+    message->commit_index = peer->commit_index;
     message->entries = entries;
     message->entry_count = count;
     peer->sent_ms = replica->now_ms;
-    append->previous_index = entries[count - 1].index;
-    append->previous_term = entries[count - 1].term;
-    append->count -= count;
-    if (append->count > 0)
-        return;
-    list_remove(&append->link);
-    peer->append_count--;
-    heap_free(append);
+    peer->previous_index = entries[count - 1].index;
+    peer->previous_term = entries[count - 1].term;
+    peer->count -= count;
 }
 
 static const struct window_slot *slot_in_memory(const struct replica *replica, uint64_t index)
@@ -231,12 +216,12 @@ static const struct window_slot *slot_in_memory(const struct replica *replica, u
 }
 
 /* A piece of what is in memory; false: its first entry is not. */
-static bool piece_from_memory(struct replica *replica, struct replica_peer *peer, struct replica_append *append)
+static bool piece_from_memory(struct replica *replica, struct replica_peer *peer, uint64_t most)
 {
     uint32_t count = 0;
     uint64_t size_bytes = 0;
-    while (count < append->count && count < PEER_APPEND_ENTRIES_MAX) {
-        const struct window_slot *slot = slot_in_memory(replica, append->previous_index + 1 + count);
+    while (count < most && count < PEER_APPEND_ENTRIES_MAX) {
+        const struct window_slot *slot = slot_in_memory(replica, peer->previous_index + 1 + count);
         if (slot == NULL || (count > 0 && size_bytes + slot->size_bytes > replica->options.append_bytes))
             break;
         size_bytes += slot->size_bytes;
@@ -246,44 +231,55 @@ static bool piece_from_memory(struct replica *replica, struct replica_peer *peer
         return false;
     struct replica_entry *entries = (struct replica_entry *)heap_alloc(count * sizeof(struct replica_entry));
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t index = append->previous_index + 1 + i;
+        uint64_t index = peer->previous_index + 1 + i;
         const struct window_slot *slot = slot_in_memory(replica, index);
         entries[i] =
             (struct replica_entry){index, log_terms_find(&replica->terms, index), slot->kind, buffer_get(slot->bytes)};
     }
-    piece_send(replica, peer, append, entries, count);
+    piece_send(replica, peer, entries, count);
     return true;
 }
 
 /* Asks the log for a piece. One at a time, and of one member no more than two that it has not acknowledged: a member that
  * catches up takes neither our memory nor the whole disk. */
-static void piece_read(struct replica *replica, struct replica_peer *peer, const struct replica_append *append)
+static void piece_read(struct replica *replica, struct replica_peer *peer, uint64_t most)
 {
     if (replica->peer_reading != 0 || (peer->read_index > peer_match(replica, peer->id) + 1 &&
                                        replica->now_ms < peer->read_ms + replica->options.heartbeat_ms))
         return;
     struct log_request *request = replica_log(replica, LOG_REQUEST_READ);
     request->reader = LOG_READER_PEER;
-    request->index = append->previous_index + 1;
-    request->count = append->count < PEER_APPEND_ENTRIES_MAX ? append->count : PEER_APPEND_ENTRIES_MAX;
+    request->index = peer->previous_index + 1;
+    request->count = most < PEER_APPEND_ENTRIES_MAX ? (uint32_t)most : PEER_APPEND_ENTRIES_MAX;
     request->size_bytes = replica->options.append_bytes;
     replica->peer_reading = peer->id;
     peer->read_index = request->index;
     peer->read_ms = replica->now_ms;
 }
 
-static void appends_advance(struct replica *replica, struct replica_peer *peer)
+/* What the peer has acknowledged meanwhile is not sent again. */
+static void entries_trim(const struct replica *replica, struct replica_peer *peer)
 {
-    struct list_link *link;
-    while ((link = list_first(&peer->appends)) != NULL) {
-        struct replica_append *append = container_of(link, struct replica_append, link);
-        if (guard_holds(append_configuration(replica, append), replica->durable_index))
-            return;
-        if (piece_from_memory(replica, peer, append))
-            continue;
-        piece_read(replica, peer, append);
+    uint64_t match = peer_match(replica, peer->id);
+    uint64_t term = match == 0 ? 0 : log_terms_find(&replica->terms, match);
+    if (match <= peer->previous_index || term == 0)
         return;
-    }
+    uint64_t skipped = match - peer->previous_index;
+    peer->count = skipped < peer->count ? peer->count - skipped : 0;
+    peer->previous_index = match;
+    peer->previous_term = term;
+}
+
+static void entries_advance(struct replica *replica, struct replica_peer *peer)
+{
+    if (replica->peer_reading == peer->id)
+        return;
+    entries_trim(replica, peer);
+    uint64_t most = entries_free(replica, peer);
+    while (most > 0 && piece_from_memory(replica, peer, most))
+        most = entries_free(replica, peer);
+    if (most > 0)
+        piece_read(replica, peer, most);
 }
 
 void replica_send_entries(struct replica *replica, struct replica_message *message)
@@ -291,21 +287,16 @@ void replica_send_entries(struct replica *replica, struct replica_message *messa
     struct replica_peer *peer = peer_find(replica, replica->peer_reading);
     CHECK(replica->peer_reading != 0);
     replica->peer_reading = 0;
-    struct list_link *link = peer == NULL ? NULL : list_first(&peer->appends);
-    if (link == NULL)
-        return;
-    struct replica_append *append = container_of(link, struct replica_append, link);
-    if (append->previous_index + 1 != message->index)
-        return; /* of an earlier time as leader */
-    uint32_t count = message->entry_count < append->count ? message->entry_count : append->count;
+    if (peer == NULL || peer->count == 0 || peer->previous_index + 1 != message->index)
+        return; /* the core has begun elsewhere meanwhile */
+    uint64_t most = entries_free(replica, peer);
+    uint32_t count = message->entry_count < most ? message->entry_count : (uint32_t)most;
     for (uint32_t i = 0; i < count; i++) {
         if (log_terms_find(&replica->terms, message->entries[i].index) != message->entries[i].term)
             count = i;
     }
     if (count == 0) { /* the log was cut: the member will get a snapshot */
-        list_remove(link);
-        peer->append_count--;
-        heap_free(append);
+        peer->count = 0;
         return;
     }
     struct replica_entry *entries = (struct replica_entry *)heap_alloc(count * sizeof(struct replica_entry));
@@ -313,7 +304,7 @@ void replica_send_entries(struct replica *replica, struct replica_message *messa
         entries[i] = message->entries[i];
         entries[i].bytes = buffer_get(message->entries[i].bytes);
     }
-    piece_send(replica, peer, append, entries, count);
+    piece_send(replica, peer, entries, count);
 }
 
 /* --- commit notices --- */
@@ -338,7 +329,7 @@ void replica_send_advance(struct replica *replica)
 {
     if (replica_leads(replica)) {
         for (size_t i = 0; i < replica->peer_count; i++)
-            appends_advance(replica, &replica->peers[i]);
+            entries_advance(replica, &replica->peers[i]);
         notices_send(replica);
     }
     struct list_link *link;
@@ -363,6 +354,8 @@ void replica_window_trim(struct replica *replica)
                 keep_from = match + 1;
         }
     }
+    if (keep_from < replica->terms.first_index) /* what the log has no more is not sent from memory either */
+        keep_from = replica->terms.first_index <= applied + 1 ? replica->terms.first_index : applied + 1;
     entry_window_release(window, keep_from - 1);
     while (window->count > 0 && window->first_index <= applied && window->size_bytes > REPLICA_CACHE_BYTES)
         entry_window_release(window, window->first_index);

@@ -28,8 +28,12 @@ struct replica_peer {
     uint64_t sent_ms;        /* something went out */
     uint64_t read_index;     /* where the newest part that was read back from the log begins, */
     uint64_t read_ms;        /* and when */
-    struct list appends;     /* of struct replica_append: they wait, in their order */
-    uint32_t append_count;
+
+    /* entries that the core wants it to get, and that are not sent yet */
+    uint64_t count;
+    uint64_t previous_index;
+    uint64_t previous_term;
+    uint64_t commit_index;
 };
 
 /* How far an install is. */
@@ -55,10 +59,11 @@ struct replica {
     /* how far things are; each at most the one before it, but for durable and commit, which race */
     uint64_t last_index;
     uint64_t durable_index;
-    uint64_t reported_index;  /* of durable_index, the core knows this */
-    uint64_t scanned_index;   /* committed configurations up to here were told to the core */
-    uint64_t published_index; /* as committed */
-    uint64_t handed_index;    /* to the apply thread */
+    uint64_t reported_index;    /* of durable_index, the core knows this */
+    uint64_t scanned_index;     /* committed configurations up to here were told to the core */
+    uint64_t core_commit_index; /* committed before the core's newest step */
+    uint64_t published_index;   /* as committed */
+    uint64_t handed_index;      /* to the apply thread */
     uint64_t applied_index;
 
     /* truncation (followers): reports of older epochs count only below the floor */

@@ -1,0 +1,171 @@
+/* main.c: qnfs_raft_sim: runs seeds of the raft layer's simulator.
+ *
+ *   qnfs_raft_sim [--seeds A-B] [--seed N] [-v] [--jobs J]
+ *
+ * Several processes share the seeds; one that falls over (a CHECK) tells its parent by doing so which seed did it. Status:
+ * 0 all is well, 1 a violation (or a rare event that never happened), 2 wrong arguments. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "tests/sim_raft/world.h"
+
+#define JOBS_MAX 64u
+
+struct arguments {
+    uint64_t first;
+    uint64_t last;
+    bool verbose;
+    uint32_t jobs; /* 0: in this process */
+};
+
+/* What a job tells; in memory that it shares with its parent. */
+struct job {
+    pid_t pid;
+    uint64_t seed; /* at hand; 0: none */
+    uint64_t seeds_done;
+    uint64_t counters[COUNTER_COUNT];
+};
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: qnfs_raft_sim [--seeds A-B] [--seed N] [-v] [--jobs J]\n");
+    return 2;
+}
+
+static bool read_number(const char *text, uint64_t *number)
+{
+    char *end;
+    *number = strtoull(text, &end, 10);
+    return *text != '\0' && *end == '\0';
+}
+
+static bool arguments_read(int count, char **values, struct arguments *arguments)
+{
+    *arguments = (struct arguments){.first = 1, .last = 100, .jobs = 2};
+    for (int i = 1; i < count; i++) {
+        uint64_t number;
+        if (strcmp(values[i], "-v") == 0) {
+            arguments->verbose = true;
+            continue;
+        }
+        if (i + 1 == count)
+            return false;
+        const char *name = values[i];
+        const char *value = values[++i];
+        if (strcmp(name, "--seeds") == 0) {
+            char *end;
+            arguments->first = strtoull(value, &end, 10);
+            if (*end != '-' || !read_number(end + 1, &arguments->last) || arguments->first > arguments->last)
+                return false;
+        } else if (strcmp(name, "--seed") == 0 && read_number(value, &number)) {
+            arguments->first = arguments->last = number;
+            arguments->jobs = 0;
+        } else if (strcmp(name, "--jobs") == 0 && read_number(value, &number) && number > 0 && number <= JOBS_MAX) {
+            arguments->jobs = (uint32_t)number;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void job_run(const struct arguments *arguments, struct job *job, uint32_t position)
+{
+    for (uint64_t seed = arguments->first + position; seed <= arguments->last; seed += arguments->jobs) {
+        job->seed = seed;
+        world_run(seed, arguments->verbose, job->counters);
+        job->seeds_done++;
+    }
+    job->seed = 0;
+}
+
+/* Waits for all jobs; the first that fails ends the others. */
+static bool jobs_wait(const struct arguments *arguments, struct job *jobs)
+{
+    bool good = true;
+    for (uint32_t ended = 0; ended < arguments->jobs; ended++) {
+        int status;
+        pid_t pid = wait(&status);
+        CHECK(pid > 0);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+            continue;
+        for (uint32_t i = 0; i < arguments->jobs; i++) {
+            if (jobs[i].pid != pid) {
+                if (good && jobs[i].seed != 0)
+                    kill(jobs[i].pid, SIGKILL);
+            } else if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
+                printf("VIOLATION in seed %" PRIu64 ": the process fell over with signal %d\n"
+                       "see it again: qnfs_raft_sim --seed %" PRIu64 " -v\n",
+                       jobs[i].seed, WTERMSIG(status), jobs[i].seed);
+            }
+        }
+        good = false;
+    }
+    return good;
+}
+
+static bool counters_print(const uint64_t *counters, uint64_t seeds)
+{
+    static const struct {
+        const char *text;
+        bool needed;
+    } rows[COUNTER_COUNT] = {
+#define COUNTER_ROW(name, text, needed) {text, needed},
+        COUNTERS(COUNTER_ROW)
+#undef COUNTER_ROW
+    };
+    bool good = true;
+    for (size_t i = 0; i < COUNTER_COUNT; i++) {
+        bool missing = rows[i].needed && counters[i] == 0 && seeds >= COUNTER_SEEDS_MIN;
+        printf("%12" PRIu64 "  %s%s\n", counters[i], rows[i].text, missing ? "  <- must happen, and never did" : "");
+        good = good && !missing;
+    }
+    printf("%" PRIu64 " seeds\n", seeds);
+    return good;
+}
+
+static int run_jobs(const struct arguments *arguments)
+{
+    struct job *jobs =
+        mmap(NULL, arguments->jobs * sizeof(*jobs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(jobs != MAP_FAILED);
+    for (uint32_t i = 0; i < arguments->jobs; i++) {
+        fflush(stdout);
+        pid_t pid = fork();
+        CHECK(pid >= 0);
+        if (pid == 0) {
+            job_run(arguments, &jobs[i], i);
+            _exit(0);
+        }
+        jobs[i].pid = pid;
+    }
+    if (!jobs_wait(arguments, jobs))
+        return 1;
+    uint64_t counters[COUNTER_COUNT] = {0};
+    uint64_t seeds = 0;
+    for (uint32_t i = 0; i < arguments->jobs; i++) {
+        seeds += jobs[i].seeds_done;
+        for (size_t counter = 0; counter < COUNTER_COUNT; counter++)
+            counters[counter] += jobs[i].counters[counter];
+    }
+    return counters_print(counters, seeds) ? 0 : 1;
+}
+
+int main(int count, char **values)
+{
+    struct arguments arguments;
+    if (!arguments_read(count, values, &arguments))
+        return usage();
+    if (arguments.jobs > 0)
+        return run_jobs(&arguments);
+    uint64_t counters[COUNTER_COUNT] = {0};
+    world_run(arguments.first, arguments.verbose, counters);
+    return counters_print(counters, 1) ? 0 : 1;
+}
