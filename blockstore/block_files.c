@@ -37,8 +37,7 @@ struct unsynced {
     uint64_t *ids; /* BLOCK_UNSYNCED_MAX of them, owned */
     size_t count;
     uint8_t folders[FOLDERS / 8]; /* bit: entries came or went */
-    bool parents[FOLDERS / 256];  /* folders were made below it */
-    bool root;                    /* a parent was made */
+    bool parents[FOLDERS / 256];  /* blocks were written somewhere below it: a folder may be new */
 };
 
 struct block_files {
@@ -114,21 +113,15 @@ static uint64_t chunk_position(uint64_t chunk)
 
 /* --- writing --- */
 
-/* Makes the folders above a block. Under the lock, so that nobody finds one before its sync is on the list. */
+/* Makes the folders above a block. */
 static bool folders_make(struct block_files *files, unsigned folder)
 {
     char path[PATH_BYTES];
-    pthread_mutex_lock(&files->lock);
     parent_path(folder >> 8, path);
-    bool good = mkdirat(files->directory, path, 0700) == 0 || errno == EEXIST;
-    files->unsynced->root = true;
+    if (mkdirat(files->directory, path, 0700) != 0 && errno != EEXIST)
+        return false;
     folder_path(folder, path);
-    good = good && (mkdirat(files->directory, path, 0700) == 0 || errno == EEXIST);
-    files->unsynced->parents[folder >> 8] = true;
-    int error = errno;
-    pthread_mutex_unlock(&files->lock);
-    errno = error;
-    return good;
+    return mkdirat(files->directory, path, 0700) == 0 || errno == EEXIST;
 }
 
 /* Opens the block's file for writing, with the folders above it; *made tells that it is new. -1 and errno. */
@@ -204,6 +197,8 @@ static bool unsynced_add(struct block_files *files, struct block_id id)
         unsynced->ids[unsynced->count++] = id.value;
     unsigned folder = folder_of(id);
     unsynced->folders[folder / 8] = (uint8_t)(unsynced->folders[folder / 8] | 1u << folder % 8);
+    /* Whoever made the folder may have been a process that was killed before its sync: always up to the root. */
+    unsynced->parents[folder >> 8] = true;
     pthread_mutex_unlock(&files->lock);
     return room;
 }
@@ -374,13 +369,15 @@ static bool sync_all(struct block_files *files, const struct unsynced *work)
         folder_path(folder, path);
         good = sync_path(files, path);
     }
+    bool any = false;
     for (unsigned parent = 0; parent < FOLDERS / 256 && good; parent++) {
         if (!work->parents[parent])
             continue;
+        any = true;
         parent_path(parent, path);
         good = sync_path(files, path);
     }
-    return good && (!work->root || fsync(files->directory) == 0);
+    return good && (!any || fsync(files->directory) == 0);
 }
 
 static void unsynced_empty(struct unsynced *unsynced)
