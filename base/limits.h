@@ -206,7 +206,7 @@
 /* The log is cut after a flush: records without content, with content, and commands since the last one. */
 #define LOG_FLUSH_BYTES (64u << 20)
 #define LOG_FLUSH_CONTENT_BYTES (512u << 20)
-#define LOG_FLUSH_COMMANDS 100000u
+#define LOG_FLUSH_COMMANDS 50000u
 /* Entries and bytes of one batch in a segment: more make a second batch, before the same sync. */
 #define LOG_BATCH_ENTRIES_MAX 1024u
 #define LOG_BATCH_BYTES (4u << 20)
@@ -305,6 +305,10 @@
 /* --- steward --- */
 /* How often it looks for leases that ran out, files to free, dead blocks, free space. */
 #define STEWARD_TICK_MS 250u
+/* A flush comes at the latest so long after a command that it makes durable in the state; while room is short and blocks
+ * wait for it before they can be removed, so long. */
+#define STEWARD_FLUSH_MS 60000u
+#define STEWARD_FLUSH_URGENT_MS 1000u
 /* Results, effects and operators' requests that wait for it. */
 #define STEWARD_INBOX_MAX (1u << 20)
 /* Dead blocks that one command forgets. */

@@ -75,3 +75,17 @@ enum status data_directory_store(const struct disk *disk, const struct node_iden
         status = disk->operations->directory_sync(disk->context, "");
     return status;
 }
+
+static bool name_seen(void *context, const char *name)
+{
+    (void)name;
+    bool *seen = (bool *)context;
+    *seen = true;
+    return false;
+}
+
+enum status data_directory_has_state(const struct disk *disk, bool *has_state)
+{
+    *has_state = false;
+    return disk->operations->directory_list(disk->context, "state", name_seen, has_state);
+}

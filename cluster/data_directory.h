@@ -25,4 +25,8 @@ MUST_CHECK enum status data_directory_load(const struct disk *disk, struct node_
 /* Makes the node a member for good: the last act of a bootstrap or join. STATUS_NO_SPACE, STATUS_IO. */
 MUST_CHECK enum status data_directory_store(const struct disk *disk, const struct node_identity *identity);
 
+/* Whether state/ holds anything: then the directory has been a member's, whatever else is missing. STATUS_NOT_FOUND,
+ * STATUS_IO. */
+MUST_CHECK enum status data_directory_has_state(const struct disk *disk, bool *has_state);
+
 #endif

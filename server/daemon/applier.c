@@ -16,6 +16,8 @@ void applier_init(struct applier *applier, struct kv_store *store, struct block_
     machine_load(&applier->machine, kv_store_present(store), &applier->arena);
     arena_reset(&applier->arena);
     atomic_store_explicit(&published->command, applier->machine.command_number, memory_order_relaxed);
+    /* What the store holds when it is opened is on its disk. */
+    atomic_store_explicit(&published->flushed_number, applier->machine.command_number, memory_order_relaxed);
     atomic_store_explicit(&published->index, machine_whole_index(&applier->machine), memory_order_release);
 }
 

@@ -24,6 +24,7 @@ struct applier_thread {
     struct worker apply;
     struct worker flush;
     bool advanced; /* since the last word to ports.advanced */
+    bool gave_up;  /* at the end, on a full disk: what is left is applied by the next start */
     atomic_bool stopping;
 };
 
@@ -63,6 +64,8 @@ static void apply_entry(struct applier_thread *thread, const struct replica_entr
 {
     enum status status;
     bool told = false;
+    if (thread->gave_up)
+        return;
     do {
         struct applier_action *actions;
         status = applier_step(thread->applier, entry, &actions);
@@ -74,12 +77,16 @@ static void apply_entry(struct applier_thread *thread, const struct replica_entr
             apply_alive(thread);
             usleep(DISK_FULL_RETRY_MS * 1000);
         }
-    } while (status == STATUS_NO_SPACE);
+        thread->gave_up = status == STATUS_NO_SPACE && atomic_load(&thread->stopping);
+    } while (status == STATUS_NO_SPACE && !thread->gave_up);
+    if (thread->gave_up)
+        return;
     if (told)
         log_line(thread->log, LOG_INFO, "there is room on the disk again");
     if (status != STATUS_OK)
         thread->ports.failed(thread->ports.context, status, "applying a log entry");
     thread->advanced = true;
+    apply_alive(thread);
 }
 
 static void on_apply(void *context, struct list_link *link)

@@ -49,6 +49,8 @@ struct node {
     uint32_t loop_count;
     atomic_uint loops_started; /* the loops below that index exist */
     struct gateway_thread *loops[GATEWAY_THREADS_MAX];
+    pthread_mutex_t gates; /* whoever opens or closes them; over the next */
+    bool stopping;
     atomic_bool serving;
     atomic_bool leader;
     atomic_uint_least64_t incarnation;
@@ -63,6 +65,12 @@ static void node_failed(void *context, enum status status, const char *what)
     const struct node *node = context;
     log_line(node->log, LOG_ERROR, "%s: %s; the node stops", what, status_name(status));
     _exit(1);
+}
+
+static void node_flush(void *context)
+{
+    struct node *node = context;
+    applier_thread_flush(node->apply);
 }
 
 static void node_propose(void *context, struct proposal *proposal)
@@ -172,12 +180,9 @@ static void node_log_space(void *context, enum log_space space)
         applier_thread_flush(node->apply); /* so that the log can be cut */
 }
 
-/* The node is registered: the gates open. Steward's thread. */
-static void node_serve(void *context, struct incarnation_id incarnation, const struct machine *machine)
+/* Starts the loops. */
+static void node_open_gates(struct node *node, struct incarnation_id incarnation, const struct machine *machine)
 {
-    struct node *node = context;
-    CHECK(memcmp(machine->cluster_id, node->identity.cluster_id, sizeof(machine->cluster_id)) == 0);
-    atomic_store(&node->incarnation, incarnation.value);
     for (uint32_t loop = 0; loop < node->loop_count; loop++) {
         struct gateway_thread_config config = {
             .frontend =
@@ -214,6 +219,18 @@ static void node_serve(void *context, struct incarnation_id incarnation, const s
     atomic_store(&node->serving, true);
     log_line(node->log, LOG_INFO, "ready: node %" PRIu64 ", incarnation %" PRIu64 ", %u gateway loops",
              node->identity.node_id, incarnation.value, node->loop_count);
+}
+
+/* The node is registered: the gates open. Steward's thread. */
+static void node_serve(void *context, struct incarnation_id incarnation, const struct machine *machine)
+{
+    struct node *node = context;
+    CHECK(memcmp(machine->cluster_id, node->identity.cluster_id, sizeof(machine->cluster_id)) == 0);
+    atomic_store(&node->incarnation, incarnation.value);
+    pthread_mutex_lock(&node->gates);
+    if (!node->stopping)
+        node_open_gates(node, incarnation, machine);
+    pthread_mutex_unlock(&node->gates);
 }
 
 /* --- for the admin door --- */
@@ -314,6 +331,17 @@ static enum status node_identify(struct node *node, char *trouble, size_t room)
                  config->data_dir);
         return STATUS_REFUSED;
     }
+    /* The node file is written before the state is opened, so this was a member's directory: begin nothing over it. */
+    bool has_state;
+    status = data_directory_has_state(&node->disk, &has_state);
+    if (status == STATUS_OK && has_state) {
+        snprintf(trouble, room,
+                 "data-dir: %s holds a state, but its file `node` is missing: --bootstrap would destroy it",
+                 config->data_dir);
+        return STATUS_BAD_DATA;
+    }
+    if (status != STATUS_OK)
+        return node_refuse(trouble, room, status, "looking at the data directory");
     struct configuration founder = {.count = 1, .members = {{.id = 1, .role = MEMBER_VOTER}}};
     node->identity.node_id = 1;
     node->random.fill(node->random.context, node->identity.cluster_id, sizeof(node->identity.cluster_id));
@@ -374,7 +402,7 @@ static unsigned node_connections_max(const struct node *node)
     unsigned descriptors = (unsigned)limit.rlim_cur;
     unsigned most =
         descriptors >= 2 * NODE_DESCRIPTORS_RESERVED ? descriptors - NODE_DESCRIPTORS_RESERVED : descriptors / 2;
-    log_line(node->log, LOG_WARN, "%u open files are allowed: at most %u client connections", descriptors, most);
+    log_line(node->log, LOG_INFO, "%u open files are allowed: at most %u client connections", descriptors, most);
     return most;
 }
 
@@ -391,7 +419,7 @@ static void node_start_threads(struct node *node)
     };
     memcpy(steward.cluster_id, node->identity.cluster_id, sizeof(steward.cluster_id));
     struct steward_ports steward_ports = {
-        .context = node, .propose = node_propose, .serve = node_serve, .failed = node_failed};
+        .context = node, .propose = node_propose, .serve = node_serve, .flush = node_flush, .failed = node_failed};
     struct applier_ports applier_ports = {
         .context = node,
         .result = node_result,
@@ -441,7 +469,7 @@ enum status node_start(const struct config *config, const struct log *log, struc
                        size_t room)
 {
     struct node *node = calloc(1, sizeof(*node));
-    CHECK(node != NULL);
+    CHECK(node != NULL && pthread_mutex_init(&node->gates, NULL) == 0);
     node->config = config;
     node->log = log;
     node->clock = clock_system();
@@ -518,6 +546,11 @@ static void node_drain(struct node *node)
 
 void node_stop(struct node *node)
 {
+    /* A node that is still on its way to serving does not begin to. */
+    pthread_mutex_lock(&node->gates);
+    node->stopping = true;
+    pthread_mutex_unlock(&node->gates);
+    atomic_store(&node->serving, false);
     if (node->admin != NULL)
         admin_stop(node->admin);
     if (atomic_load(&node->loops_started) > 0)
@@ -541,5 +574,6 @@ void node_stop(struct node *node)
     block_store_destroy(node->blocks);
     disk_posix_close(&node->disk);
     close(node->listen_descriptor);
+    pthread_mutex_destroy(&node->gates);
     free(node);
 }

@@ -17,7 +17,8 @@ struct replica_thread {
     struct inbox messages;  /* struct replica_message, and `kick` */
     struct inbox proposals; /* struct proposal; posting the first one posts `kick` */
     struct list_link kick;
-    struct inbox requests; /* struct log_request, for the writer */
+    struct inbox requests; /* struct log_request, for the writer, and `end` */
+    struct list_link end;
     pthread_t raft_thread;
     pthread_t writer_thread;
     atomic_bool stopping;
@@ -127,8 +128,14 @@ static void *writer_main(void *context)
         atomic_store_explicit(&thread->writer_alive_ms, thread->clock.boot_ms(thread->clock.context),
                               memory_order_relaxed);
         inbox_wait(&thread->requests, &requests, WORKER_SLEEP_MS);
-        enum status status = log_writer_step(thread->writer, &requests, &replies);
         struct list_link *link;
+        for (link = list_first(&requests); link != NULL; link = list_next(&requests, link)) {
+            if (link == &thread->end) { /* it is no request, and the last one */
+                list_remove(link);
+                break;
+            }
+        }
+        enum status status = log_writer_step(thread->writer, &requests, &replies);
         while ((link = list_first(&replies)) != NULL) {
             list_remove(link);
             inbox_post(&thread->messages, link);
@@ -219,7 +226,8 @@ static void drain(struct replica_thread *thread)
     inbox_take(&thread->requests, &left);
     while ((link = list_first(&left)) != NULL) {
         list_remove(link);
-        log_request_free(container_of(link, struct log_request, link));
+        if (link != &thread->end)
+            log_request_free(container_of(link, struct log_request, link));
     }
     inbox_take(&thread->proposals, &left); /* the senders' */
 }
@@ -227,8 +235,8 @@ static void drain(struct replica_thread *thread)
 void replica_thread_stop(struct replica_thread *thread)
 {
     atomic_store(&thread->stopping, true);
-    /* Both wake within WORKER_SLEEP_MS; a kick makes the raft loop wake now. */
-    inbox_post(&thread->messages, &message_create(REPLICA_TICK, 0)->link);
+    inbox_post(&thread->messages, &message_create(REPLICA_TICK, 0)->link); /* so that both wake now */
+    inbox_post(&thread->requests, &thread->end);
     pthread_join(thread->raft_thread, NULL);
     pthread_join(thread->writer_thread, NULL);
 }

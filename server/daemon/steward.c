@@ -41,8 +41,11 @@ struct steward {
     bool purge_wanted;
     bool blocks_dead;
     bool removing_blocks;
+    bool blocks_wait; /* dead ones, for a flush */
     bool space_reported_low;
     uint64_t ticked_ms;
+    uint64_t flush_ms; /* the last flush was asked for, or seen to have ended */
+    uint64_t flush_number;
     uint64_t next_place;
     struct list requests; /* in the order of their places */
     uint32_t under_way[REQUEST_OPERATOR + 1];
@@ -245,10 +248,12 @@ static void steward_sweep(struct steward *steward, const struct steward_moment *
     struct block_id id;
     bool more = false;
     steward->block_count = 0;
+    steward->blocks_wait = false;
     block_dead_walk_open(moment->view, &steward->arena, &walk);
     for (; block_dead_walk_get(&walk, &id, &dead_number); block_dead_walk_next(&walk)) {
         more = true;
-        if (dead_number > moment->flushed_number || steward->block_count == STEWARD_BLOCKS_PER_COMMAND_MAX)
+        steward->blocks_wait = dead_number > moment->flushed_number;
+        if (steward->blocks_wait || steward->block_count == STEWARD_BLOCKS_PER_COMMAND_MAX)
             break;
         steward->blocks[steward->block_count++] = id;
     }
@@ -299,11 +304,28 @@ static void steward_watch_space(struct steward *steward, const struct steward_mo
     steward_propose(steward, REQUEST_SPACE, 0, &command);
 }
 
+/* The applier flushes after so many commands and bytes. When fewer come, time does it: so a start has little to apply again,
+ * and the room of what was removed becomes free, at once where room is short. */
+static void steward_flush(struct steward *steward, const struct steward_moment *moment)
+{
+    if (moment->flushed_number != steward->flush_number || moment->command_number <= moment->flushed_number) {
+        steward->flush_number = moment->flushed_number;
+        steward->flush_ms = moment->now_ms;
+        return;
+    }
+    bool urgent = steward->blocks_wait && steward->space_reported_low;
+    if (moment->now_ms - steward->flush_ms < (urgent ? STEWARD_FLUSH_URGENT_MS : STEWARD_FLUSH_MS))
+        return;
+    steward->flush_ms = moment->now_ms;
+    steward_act(steward, STEWARD_DO_FLUSH);
+}
+
 static void steward_housekeeping(struct steward *steward, const struct steward_moment *moment)
 {
     if (!steward_serving(steward))
         return;
     steward_watch_space(steward, moment);
+    steward_flush(steward, moment);
     if (!steward->leader)
         return;
     steward_expire(steward, moment);

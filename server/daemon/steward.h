@@ -18,6 +18,7 @@ struct steward_moment {
     uint64_t now_ms;
     struct kv_read *view;
     uint64_t uptime_ms;      /* the cluster's clock, as the leader would stamp it now */
+    uint64_t command_number; /* of the last command in the state */
     uint64_t flushed_number; /* commands up to it survive a crash of this node */
     uint64_t free_bytes;
     uint64_t total_bytes;
@@ -48,6 +49,7 @@ enum steward_action_kind {
     STEWARD_DO_SERVE,   /* the node is registered as `incarnation`: open the gates; `machine` has keys and ids */
     STEWARD_DO_ANSWER,  /* `bytes` (packed result, one owner goes along) for `token`; NULL: refused, not serving */
     STEWARD_DO_REMOVE_BLOCKS, /* remove `blocks`, then STEWARD_BLOCKS_REMOVED */
+    STEWARD_DO_FLUSH,         /* ask the applier for a flush */
 };
 
 struct steward_action {

@@ -108,6 +108,7 @@ static void steward_thread_carry(struct steward_thread *thread, const struct ste
             thread_remove_blocks(thread, action);
             removed = true;
             break;
+        case STEWARD_DO_FLUSH: thread->ports.flush(thread->ports.context); break;
         }
     }
     if (removed) { /* in a post of its own, since the actions of this step end with the next one */
@@ -120,12 +121,14 @@ static void steward_thread_step(struct steward_thread *thread, const struct stew
     const struct published *published = thread->published;
     view_refresh(&thread->view);
     uint64_t now_ms = thread->clock.boot_ms(thread->clock.context);
+    /* In this order: between the two the uptime may move on, and then it is too little for a moment, never too much. */
+    uint64_t uptime_ms = atomic_load_explicit(&published->uptime_ms, memory_order_acquire);
     uint64_t since_ms = atomic_load_explicit(&published->uptime_at_ms, memory_order_acquire);
     struct steward_moment moment = {
         .now_ms = now_ms,
         .view = thread->view.read,
-        .uptime_ms = atomic_load_explicit(&published->uptime_ms, memory_order_acquire) +
-                     (since_ms != 0 && now_ms > since_ms ? now_ms - since_ms : 0),
+        .uptime_ms = uptime_ms + (since_ms != 0 && now_ms > since_ms ? now_ms - since_ms : 0),
+        .command_number = atomic_load_explicit(&published->command, memory_order_relaxed),
         .flushed_number = atomic_load_explicit(&published->flushed_number, memory_order_acquire),
         .free_bytes = atomic_load_explicit(&published->free_bytes, memory_order_relaxed),
         .total_bytes = atomic_load_explicit(&published->total_bytes, memory_order_relaxed),
@@ -254,6 +257,8 @@ void steward_thread_destroy(struct steward_thread *thread)
     while ((link = list_first(&left)) != NULL) {
         struct steward_post *post = container_of(link, struct steward_post, link);
         list_remove(link);
+        if (post->waiter != NULL)
+            waiter_answer(post->waiter, NULL);
         buffer_put(post->bytes);
         free(post);
     }

@@ -13,6 +13,8 @@ struct steward_ports {
     void (*propose)(void *context, struct proposal *proposal);
     /* The node is registered; called once, in the steward's thread. */
     void (*serve)(void *context, struct incarnation_id incarnation, const struct machine *machine);
+    /* The state should be flushed soon. */
+    void (*flush)(void *context);
     void (*failed)(void *context, enum status status, const char *what);
 };
 

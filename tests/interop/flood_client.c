@@ -5,7 +5,7 @@
  *   flood_client --server HOST:PORT [--export /data] unread CONNECTIONS REQUESTS SECONDS
  *       each connection asks REQUESTS times for 1 MiB of a file that is one hole, reads nothing, and stays for SECONDS
  *   flood_client --server HOST:PORT [--export /data] write CONNECTIONS REQUESTS SECONDS
- *       the same with WRITEs of 64 KiB, whose short replies are not read either
+ *       each connection keeps SLOTS WRITEs of 128 KiB under way, REQUESTS in all
  *   flood_client --server HOST:PORT [--export /data] idle CONNECTIONS SECONDS
  *       connections with a session each, on which nothing happens
  *
@@ -26,9 +26,10 @@
 #include "tests/support/rpc_peer.h"
 
 #define IO_BYTES (1u << 20)
-#define WRITE_BYTES 65536u
+#define WRITE_BYTES 131072u
 #define FILE_BYTES ((uint64_t)1 << 30)
 #define CALL_ROOM_BYTES 1024u
+#define SLOTS 16u
 
 struct flood {
     struct sockaddr_in address;
@@ -46,7 +47,7 @@ static bool peer_begin(struct flood *flood, struct rpc_peer *peer, uint64_t numb
     char owner[64];
     snprintf(owner, sizeof(owner), "flood %d %llu", (int)getpid(), (unsigned long long)number);
     rpc_peer_init(peer, &flood->address, &identity, 1);
-    bool good = rpc_peer_connect(peer) && rpc_peer_login(peer, slice_text(owner), number, 16) == NFS4_OK;
+    bool good = rpc_peer_connect(peer) && rpc_peer_login(peer, slice_text(owner), number, SLOTS) == NFS4_OK;
     atomic_fetch_add(good ? &flood->sessions : &flood->failures, 1);
     return good;
 }
@@ -136,7 +137,10 @@ struct crowd_member {
     struct slice request; /* the last one, what is not sent of it yet */
     uint8_t *memory;      /* that it lies in; owned */
     uint64_t sent;
-    uint64_t answers; /* bytes that wait to be read */
+    uint64_t answered; /* in mode write */
+    uint8_t mark[RPC_MARK_BYTES];
+    size_t mark_bytes;
+    size_t record_left; /* of the reply that is coming */
 };
 
 /* An open file of FILE_BYTES without content. */
@@ -174,13 +178,15 @@ static struct slice big_file(struct flood *flood, struct arena *arena)
     return file;
 }
 
-/* The next request of a member: each on slot 0 with the next sequence id, whether or not the one before was answered. */
+/* The next request of a member; READs on slot 0 with the next sequence id, whether or not the one before was answered. */
 static void member_next(struct crowd_member *member, struct slice file, bool writes)
 {
     struct arena arena;
     struct nfs_compound_builder builder;
     arena_init(&arena);
-    nfs_session_start(&member->peer.session, &builder, &arena, CALL_ROOM_BYTES + (writes ? WRITE_BYTES : 0), 0, false);
+    uint32_t slot = writes ? (uint32_t)(member->sent % SLOTS) : 0;
+    nfs_session_start(&member->peer.session, &builder, &arena, CALL_ROOM_BYTES + (writes ? WRITE_BYTES : 0), slot,
+                      false);
     nfs_add_putfh(&builder, file);
     union nfs4_args args = {0};
     if (writes) {
@@ -194,7 +200,7 @@ static void member_next(struct crowd_member *member, struct slice file, bool wri
         nfs_compound_add(&builder, OP_READ, &args);
     }
     struct nfs_request request = nfs_compound_finish(&builder);
-    nfs_session_done(&member->peer.session, 0);
+    nfs_session_done(&member->peer.session, slot);
     free(member->memory);
     member->memory = malloc(request.record.size_bytes);
     CHECK(member->memory != NULL);
@@ -204,12 +210,32 @@ static void member_next(struct crowd_member *member, struct slice file, bool wri
     arena_fini(&arena);
 }
 
+/* Counts the replies that have come; they are in the order of the requests nearly always, and nothing hangs on it. */
+static void member_pull(struct crowd_member *member)
+{
+    uint8_t bytes[4096];
+    ssize_t got;
+    while (member->good && (got = recv(member->peer.socket.descriptor, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0) {
+        for (ssize_t i = 0; i < got; i++) {
+            if (member->record_left > 0) {
+                member->answered += --member->record_left == 0;
+                continue;
+            }
+            member->mark[member->mark_bytes++] = bytes[i];
+            if (member->mark_bytes < RPC_MARK_BYTES)
+                continue;
+            member->mark_bytes = 0;
+            member->record_left = (size_t)(member->mark[1] << 16 | member->mark[2] << 8 | member->mark[3]);
+        }
+    }
+}
+
 /* Sends what the socket takes. */
 static void member_push(struct flood *flood, struct crowd_member *member, struct slice file, bool writes)
 {
     while (member->good) {
         if (member->request.size_bytes == 0) {
-            if (member->sent == flood->requests)
+            if (member->sent == flood->requests || (writes && member->sent - member->answered == SLOTS))
                 return;
             member_next(member, file, writes);
         }
@@ -224,20 +250,22 @@ static void member_push(struct flood *flood, struct crowd_member *member, struct
 static void crowd_report(const struct crowd_member *members, unsigned count)
 {
     uint64_t sent = 0;
+    uint64_t answered = 0;
     uint64_t waiting = 0;
     unsigned open = 0;
     for (unsigned i = 0; i < count; i++) {
         int bytes = 0;
         char byte;
         sent += members[i].sent;
+        answered += members[i].answered;
         if (!members[i].good)
             continue;
         if (ioctl(members[i].peer.socket.descriptor, FIONREAD, &bytes) == 0)
             waiting += (uint64_t)bytes;
         open += recv(members[i].peer.socket.descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
     }
-    printf("flood: %u connections open, %llu requests sent, %llu bytes of answers unread\n", open,
-           (unsigned long long)sent, (unsigned long long)waiting);
+    printf("flood: %u connections open, %llu requests sent, %llu answers read, %llu bytes of answers unread\n", open,
+           (unsigned long long)sent, (unsigned long long)answered, (unsigned long long)waiting);
     fflush(stdout);
 }
 
@@ -255,9 +283,12 @@ static void crowd(struct flood *flood, unsigned count, bool writes)
     crowd_report(members, count);
     uint64_t end_ms = test_now_ms() + flood->seconds * 1000;
     while (test_now_ms() < end_ms) {
-        for (unsigned i = 0; i < count; i++)
+        for (unsigned i = 0; i < count; i++) {
+            if (writes)
+                member_pull(&members[i]);
             member_push(flood, &members[i], file, writes);
-        test_sleep_us(20000);
+        }
+        test_sleep_us(writes ? 1000 : 20000);
     }
     crowd_report(members, count);
     for (unsigned i = 0; i < count; i++) {

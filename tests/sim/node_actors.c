@@ -400,6 +400,7 @@ static void steward_step_message(struct node *node, const struct steward_message
         .now_ms = now_ms,
         .view = node->steward_view.read,
         .uptime_ms = atomic_load(&published->uptime_ms) + (since_ms != 0 && now_ms > since_ms ? now_ms - since_ms : 0),
+        .command_number = atomic_load(&published->command),
         .flushed_number = atomic_load(&published->flushed_number),
         .free_bytes = atomic_load(&published->free_bytes),
         .total_bytes = atomic_load(&published->total_bytes),
@@ -427,6 +428,7 @@ static void steward_step_message(struct node *node, const struct steward_message
             list_append(&node->stewards.inbox, &post->link);
             node_wake(&node->stewards);
             break;
+        case STEWARD_DO_FLUSH: node_flush(node); break;
         }
     }
 }
