@@ -87,9 +87,7 @@ static void request_free(struct client *client, struct request *request)
             client->owner_exclusive[owner] = false;
     }
     client->slots[request->slot] = NULL;
-    arena_fini(&request->arena);
-    free(request->first_results.data);
-    free(request);
+    request_destroy(request);
 }
 
 static void request_begin(struct client *client, uint32_t slot)
@@ -99,6 +97,7 @@ static void request_begin(struct client *client, uint32_t slot)
     CHECK(request != NULL);
     arena_init(&request->arena);
     request->client = client->number;
+    request->identity = client->identity;
     request->slot = slot;
     request->seqid = client->session.seqids[slot];
     request->begun_ms = world_now_ms(world);
@@ -154,6 +153,8 @@ static void client_think(void *context, uint64_t number)
     (void)number;
     struct client *client = context;
     client->thinking = false;
+    if (client->sleeping)
+        return;
     if (client->phase != PHASE_WORK || client->population->resting) {
         client_plan(client, IDLE_US);
         return;
@@ -196,9 +197,24 @@ static void request_answered(struct client *client, struct request *request, str
     }
 }
 
+/* The cluster may have forgotten a client that was silent for too long; then it begins anew. */
+static bool client_is_lost(struct client *client, struct slice record)
+{
+    struct arena arena;
+    arena_init(&arena);
+    enum nfsstat4 status = nfs_reply_status(record, &arena);
+    arena_fini(&arena);
+    return status == NFS4ERR_BADSESSION && population_is_gone(client->population, client->identity);
+}
+
 static void request_received(struct client *client, struct request *request, struct slice record)
 {
     struct world *world = world_of(client);
+    if (client_is_lost(client, record)) {
+        world_trace(world, "client %u finds itself forgotten", client->number);
+        client_reboot(client, false);
+        return;
+    }
     if (request->is_false_retry) {
         repeat_expect_refusal(world, request, record);
         request_done(client, request);
@@ -220,6 +236,13 @@ static void setup_received(struct client *client, struct slice record)
     enum nfsstat4 status = client->phase == PHASE_EXCHANGE_ID ? nfs_session_exchanged(&client->session, record, &arena)
                                                               : nfs_session_created(&client->session, record, &arena);
     arena_fini(&arena);
+    if (status == NFS4ERR_STALE_CLIENTID && client->phase == PHASE_CREATE_SESSION) {
+        /* An EXCHANGE_ID that was sent again has replaced the one whose answer came (RFC 8881 section 18.35.4). */
+        client->setup.record.data = NULL;
+        client->phase = PHASE_EXCHANGE_ID;
+        send_setup(client);
+        return;
+    }
     if (status != NFS4_OK)
         world_violation(world, "client %u: %s is answered with %d", client->number,
                         client->phase == PHASE_EXCHANGE_ID ? "EXCHANGE_ID" : "CREATE_SESSION", status);
@@ -230,6 +253,9 @@ static void setup_received(struct client *client, struct slice record)
             world_violation(world, "client %u: the session is not persistent", client->number);
         client->slot_count =
             client->session.slot_count < client->slot_count ? client->session.slot_count : client->slot_count;
+        if (client->session.slot_count < client->slot_count)
+            client->slot_count = client->session.slot_count;
+        population_record(client->population, client);
         world_trace(world, "client %u has a session", client->number);
     }
     send_setup(client);
@@ -239,6 +265,7 @@ static void record_received(struct client *client, uint32_t connection, struct s
 {
     uint32_t xid;
     CHECK(record.size_bytes >= 4);
+    client->heard_ms = world_now_ms(world_of(client));
     xid = (uint32_t)record.data[0] << 24 | (uint32_t)record.data[1] << 16 | (uint32_t)record.data[2] << 8 |
           record.data[3];
     if (client->phase != PHASE_WORK && connection == 0 && client->setup.record.data != NULL &&
@@ -259,7 +286,7 @@ static void record_received(struct client *client, uint32_t connection, struct s
 void client_received(struct client *client, struct wire *wire, struct slice bytes)
 {
     struct client_wire *end = &client->wires[wire->connection];
-    if (end->wire != wire)
+    if (end->wire != wire || !end->open)
         return;
     if (end->byte_count + bytes.size_bytes > end->byte_room) {
         end->byte_room = 2 * (end->byte_count + bytes.size_bytes);
@@ -268,7 +295,7 @@ void client_received(struct client *client, struct wire *wire, struct slice byte
     }
     memcpy(end->bytes + end->byte_count, bytes.data, bytes.size_bytes);
     end->byte_count += bytes.size_bytes;
-    while (end->wire == wire && end->byte_count >= RPC_MARK_BYTES) {
+    while (end->wire == wire && end->open && end->byte_count >= RPC_MARK_BYTES) {
         const uint8_t *at = end->bytes;
         uint32_t mark = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
         size_t size_bytes = mark & ~RECORD_LAST;
@@ -334,6 +361,70 @@ static void client_lose_patience(void *context, uint64_t number)
     world_after(world, PATIENCE_TICK_US, client_lose_patience, client, 0);
 }
 
+/* --- boots and silence --- */
+
+static void client_begin_session(struct client *client)
+{
+    struct world *world = world_of(client);
+    struct nfs_identity identity = {.uid = 0, .gid = 0, .machine = client->name};
+    nfs_session_init(&client->session, &identity, client->session.next_xid);
+    client->slot_count = 1 + (uint32_t)world_draw(world, CLIENT_SLOTS_MAX);
+    client->setup.record.data = NULL;
+    client->phase = PHASE_EXCHANGE_ID;
+    client->reclaiming = client->reclaimed = false;
+    memset(client->opens, 0, sizeof(client->opens));
+}
+
+void client_reboot(struct client *client, bool new_verifier)
+{
+    struct world *world = world_of(client);
+    world_trace(world, "client %u begins anew%s", client->number, new_verifier ? ": it reboots" : "");
+    for (uint32_t slot = 0; slot < CLIENT_SLOTS_MAX; slot++) {
+        struct request *request = client->slots[slot];
+        client->slots[slot] = NULL;
+        if (request != NULL)
+            population_keep_ghost(client->population, client->session.id.data, request);
+    }
+    memset(client->owner_shared, 0, sizeof(client->owner_shared));
+    memset(client->owner_exclusive, 0, sizeof(client->owner_exclusive));
+    client->identity += POPULATION_CLIENTS_MAX;
+    client_begin_session(client);
+    if (new_verifier) {
+        uint64_t verifier = random_seeded_next(&world->random);
+        memcpy(client->verifier.data, &verifier, sizeof(client->verifier.data));
+        world_count(world, COUNT_reboots, 1);
+    }
+    for (uint32_t i = 0; i < client->wire_count; i++) {
+        if (client->wires[i].wire != NULL && client->wires[i].open) {
+            struct wire *wire = client->wires[i].wire;
+            client->wires[i].open = false; /* what still arrives is nobody's */
+            client->wires[i].byte_count = 0;
+            network_cut(wire);
+        }
+    }
+    client_plan_next(client);
+}
+
+static void client_awake(void *context, uint64_t number)
+{
+    struct client *client = context;
+    (void)number;
+    client->sleeping = false;
+    client_plan_next(client);
+}
+
+void client_sleep(struct client *client)
+{
+    struct world *world = world_of(client);
+    if (client->sleeping || client->phase != PHASE_WORK)
+        return;
+    uint64_t lease_us = NFS4_LEASE_DEFAULT_SECONDS * UINT64_C(1000000);
+    client->sleeping = true;
+    world_count(world, COUNT_sleeps, 1);
+    world_trace(world, "client %u falls silent", client->number);
+    world_after(world, lease_us + world_draw(world, 3 * lease_us), client_awake, client, 0);
+}
+
 /* --- beginning and end --- */
 
 void client_init(struct client *client, struct population *population, uint32_t number)
@@ -343,10 +434,10 @@ void client_init(struct client *client, struct population *population, uint32_t 
     snprintf(client->name, sizeof(client->name), "client %u", number);
     uint64_t verifier = random_seeded_next(&world->random);
     memcpy(client->verifier.data, &verifier, sizeof(client->verifier.data));
-    struct nfs_identity identity = {.uid = 0, .gid = 0, .machine = client->name};
-    nfs_session_init(&client->session, &identity, number << 24);
+    client->identity = number;
+    client->session.next_xid = number << 24;
     arena_init(&client->setup_arena);
-    client->slot_count = 1 + (uint32_t)world_draw(world, CLIENT_SLOTS_MAX);
+    client_begin_session(client);
     client->wire_count = 1 + (uint32_t)world_draw(world, CLIENT_WIRES_MAX);
 }
 

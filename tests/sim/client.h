@@ -9,6 +9,11 @@ void client_init(struct client *client, struct population *population, uint32_t 
 void client_fini(struct client *client);
 void client_start(struct client *client);
 
+/* The client forgets everything and begins anew; with a new verifier as after a reboot. */
+void client_reboot(struct client *client, bool new_verifier);
+/* It does nothing for longer than a lease. */
+void client_sleep(struct client *client);
+
 /* The network's word. */
 void client_opened(struct client *client, struct wire *wire);
 void client_received(struct client *client, struct wire *wire, struct slice bytes);

@@ -43,6 +43,11 @@
     X(false_retries, "false retries refused", true)                                                                    \
     X(packed, "entries with several commands", true)                                                                   \
     X(packed_directory, "entries that changed one directory twice", true)                                              \
+    X(reboots, "reboots of clients", true)                                                                             \
+    X(sleeps, "clients silent for longer than a lease", true)                                                          \
+    X(courtesy, "leases that ran out", true)                                                                           \
+    X(clients_gone, "clients removed with what they held", true)                                                       \
+    X(clients_lost, "courtesy clients removed because another one needed it", true)                                    \
     X(share_denied, "opens refused by a share reservation", true)                                                      \
     X(lock_denied, "locks refused", true)                                                                              \
     X(lock_split, "locks split by an unlock", true)                                                                    \
@@ -51,7 +56,7 @@
     X(exclusive, "files made by exclusive create", true)                                                               \
     X(verify_failed, "compounds ended by VERIFY", true)                                                                \
     X(moved_connections, "connections moved to another loop", true)                                                    \
-    X(passed_calls, "calls passed to another loop", true)                                                              \
+    X(passed_calls, "calls passed to another loop (needs two sessions on one connection)", false)                      \
     X(digests, "states compared byte by byte", true)
 
 /* Fewer seeds than this prove nothing about rare events. */

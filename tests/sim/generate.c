@@ -24,14 +24,16 @@ static struct step *add_step(struct generation *g, enum step_kind kind)
 static void draw_name(struct generation *g, char name[STEP_NAME_BYTES])
 {
     static const char *const names[] = {"a", "b", "c", "d", "e", "f", "naïve", "long name"};
-    snprintf(name, STEP_NAME_BYTES, "%s", names[world_draw(g->world, sizeof(names) / sizeof(names[0]))]);
+    /* Where leases can run out, clients should want the same. */
+    uint64_t count = g->client->population->slow ? 3 : sizeof(names) / sizeof(names[0]);
+    snprintf(name, STEP_NAME_BYTES, "%s", names[world_draw(g->world, count)]);
 }
 
 /* An inode of the kind whose handle is known: one that exists, or now and then one that did. */
 static bool draw_inode(struct generation *g, bool directory, uint16_t *inode)
 {
     const struct population *population = g->client->population;
-    if (directory && world_chance(g->world, 2)) { /* where clients meet */
+    if (directory && (population->slow ? !world_chance(g->world, 6) : world_chance(g->world, 2))) { /* to meet there */
         *inode = MODEL_ROOT;
         return true;
     }
@@ -96,7 +98,8 @@ static bool make_open(struct generation *g, struct step **made)
     draw_name(g, step->name);
     step->owner = owner;
     step->access = world_chance(g->world, 3) ? (uint32_t)world_draw(g->world, 3) + 1 : OPEN4_SHARE_ACCESS_BOTH;
-    step->deny = world_chance(g->world, 8) ? (uint32_t)world_draw(g->world, 3) + 1 : OPEN4_SHARE_DENY_NONE;
+    step->deny = world_chance(g->world, g->client->population->slow ? 2 : 8) ? (uint32_t)world_draw(g->world, 3) + 1
+                                                                             : OPEN4_SHARE_DENY_NONE;
     step->mode = 0600u + (uint32_t)world_draw(g->world, 8);
     switch (world_draw(g->world, 6)) {
     case 0:
@@ -309,7 +312,12 @@ static bool make_write_and_look(struct generation *g)
 static bool make_any(struct generation *g)
 {
     struct step *ignored;
-    switch (world_draw(g->world, 30)) {
+    uint64_t draw = world_draw(g->world, 30);
+    /* Names that stay for a while are opened by several clients. */
+    if (g->client->population->slow && ((draw >= 16 && draw <= 20) || draw == 26 || draw == 27) &&
+        !world_chance(g->world, 5))
+        draw = world_draw(g->world, 6);
+    switch (draw) {
     case 0:
     case 1:
     case 2:

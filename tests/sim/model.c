@@ -223,6 +223,30 @@ static void inode_unlink(struct model *model, uint16_t number, uint64_t change)
     inode_release(model, number);
 }
 
+bool model_client_holds(const struct model *model, uint32_t client)
+{
+    for (size_t i = 0; i < MODEL_OPENS_MAX; i++) {
+        if (model->opens[i].used && model->opens[i].client == client)
+            return true;
+    }
+    return false;
+}
+
+bool model_client_gone(struct model *model, uint32_t client)
+{
+    bool any = false;
+    for (size_t i = 0; i < MODEL_OPENS_MAX; i++) {
+        struct model_open *open = &model->opens[i];
+        if (!open->used || open->client != client)
+            continue;
+        open->used = false;
+        model_lock_drop(model, client, open->owner, open->inode);
+        inode_release(model, open->inode);
+        any = true;
+    }
+    return any;
+}
+
 /* --- the steps --- */
 
 struct execution {

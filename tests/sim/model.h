@@ -77,6 +77,11 @@ void model_destroy(struct model *model);
  * then open). Reads give their status and inode. */
 struct outcome model_execute(struct model *model, const struct step *step, uint32_t client, uint64_t number, bool dry);
 
+/* A client is gone: what it has open and locked is free. True if there was anything. */
+bool model_client_gone(struct model *model, uint32_t client);
+/* Whether it holds anything. */
+bool model_client_holds(const struct model *model, uint32_t client);
+
 /* --- what is there --- */
 
 uint64_t model_size(const struct model *model, uint16_t inode);

@@ -14,9 +14,11 @@
 struct node_options {
     uint32_t loop_count;
     uint64_t segment_bytes;
-    uint64_t usual_sync_us; /* of the disk */
-    const char *directory;  /* for RocksDB; NULL: the state in memory */
-    bool may_sleep;         /* stay down for an hour after a crash, now and then */
+    uint64_t usual_sync_us;        /* of the disk */
+    const char *directory;         /* for RocksDB; NULL: the state in memory */
+    void (*serves)(void *context); /* called when it begins to serve */
+    void *context;
+    bool may_sleep; /* stay down for an hour after a crash, now and then */
 };
 
 struct node;

@@ -413,6 +413,7 @@ static void steward_step_message(struct node *node, const struct steward_message
         case STEWARD_DO_PROPOSE: node_propose(node, action->proposal); break;
         case STEWARD_DO_SERVE:
             node->serving = true;
+            node->options.serves(node->options.context);
             node_gateway_serve(node, action->incarnation, action->machine);
             network_serve(node->network, true);
             world_trace(node->world, "the node serves as incarnation %llu",

@@ -7,13 +7,13 @@
 #include "proto/log_codec.h"
 #include "proto/log_entry.h"
 #include "statestore/machine/check.h"
+#include "statestore/machine/client.h"
 #include "statestore/store/kv_memory.h"
 #include "statestore/store/schema.h"
 
 struct oracle {
     struct world *world;
-    oracle_find *find;
-    void *context;
+    struct oracle_ports ports;
 
     /* The machine that never crashes. */
     struct machine machine;
@@ -55,13 +55,12 @@ static void version_add(struct oracle *oracle, uint64_t number)
     oracle->present->references++;
 }
 
-struct oracle *oracle_create(struct world *world, oracle_find *find, void *context)
+struct oracle *oracle_create(struct world *world, const struct oracle_ports *ports)
 {
     struct oracle *oracle = calloc(1, sizeof(*oracle));
     CHECK(oracle != NULL);
     oracle->world = world;
-    oracle->find = find;
-    oracle->context = context;
+    oracle->ports = *ports;
     oracle->store = kv_memory_create();
     arena_init(&oracle->arena);
     machine_load(&oracle->machine, kv_store_present(oracle->store), &oracle->arena);
@@ -140,13 +139,13 @@ static void step_executed(struct oracle *oracle, struct request *request, struct
                         request->client, request->slot, request->seqid, step_kind_name(step->kind),
                         (unsigned long long)step->version, (unsigned long long)number);
     step_resolve(oracle, request, step);
-    struct outcome before = model_execute(oracle->present, step, request->client, number, true);
+    struct outcome before = model_execute(oracle->present, step, request->identity, number, true);
     if (before.status == NFS4_OK) {
         struct model *changed = model_copy(oracle->present);
         version_put(oracle->present);
         oracle->present = changed;
     }
-    step->expected = model_execute(oracle->present, step, request->client, number, false);
+    step->expected = model_execute(oracle->present, step, request->identity, number, false);
     step->executed = true;
     step->version = number;
     count_change(oracle, request, step);
@@ -161,11 +160,17 @@ static void slot_command(struct oracle *oracle, const Qnfs__Command *command, co
     enum machine_outcome outcome = (enum machine_outcome)result->outcome;
     if (origin->session.len != 16)
         world_violation(world, "a command's session id has %zu bytes", origin->session.len);
-    struct request *request = oracle->find(oracle->context, origin->session.data, origin->slot);
+    struct request *request = oracle->ports.find(oracle->ports.context, origin->session.data, origin->slot);
     bool is_present = request != NULL && request->seqid == origin->seqid;
     struct step *step = is_present ? request_step(request, origin->operation) : NULL;
     switch (outcome) {
     case MACHINE_EXECUTED:
+        if (result->status == NFS4ERR_BADSESSION && command->body_case != QNFS__COMMAND__BODY_DESTROY_SESSION) {
+            if (!oracle->ports.may_be_unknown(oracle->ports.context, origin->session.data))
+                world_violation(world, "command %llu: the session of a live client is unknown",
+                                (unsigned long long)oracle->machine.command_number);
+            break;
+        }
         if (step == NULL)
             world_violation(
                 world, "command %llu (slot %u seqid %u operation %u) was executed, but no client waits for that",
@@ -184,6 +189,38 @@ static void slot_command(struct oracle *oracle, const Qnfs__Command *command, co
     }
 }
 
+/* Clients that the command has removed hold nothing any more. */
+static void forget_clients(struct oracle *oracle, const struct machine_answer *answer)
+{
+    for (size_t i = 0; i < answer->effect_count; i++) {
+        if (answer->effects[i].kind != EFFECT_CLIENT_GONE)
+            continue;
+        uint32_t identity = oracle->ports.gone(oracle->ports.context, answer->effects[i].client.value);
+        if (!model_client_holds(oracle->present, identity))
+            continue;
+        struct model *changed = model_copy(oracle->present);
+        version_put(oracle->present);
+        oracle->present = changed;
+        model_client_gone(changed, identity);
+        world_count(oracle->world, COUNT_clients_gone, 1);
+        world_trace(oracle->world, "  identity %u is gone", identity);
+    }
+}
+
+/* Leases that the command has ended. */
+static void count_expired(struct oracle *oracle)
+{
+    struct client client;
+    struct client_usage usage;
+    struct client_walk walk;
+    for (client_walk_open(kv_store_present(oracle->store), (struct client_id){0}, &oracle->arena, &walk);
+         client_walk_get(&walk, &client, &usage); client_walk_next(&walk)) {
+        if (usage.courtesy)
+            oracle->ports.expired(oracle->ports.context, client.id.value);
+    }
+    client_walk_close(&walk);
+}
+
 /* A session comes to a new process; what its clients have under way was, or is yet to be, sent again. */
 static void count_attach(struct oracle *oracle, const Qnfs__SessionAttach *attach, const Qnfs__Result *result)
 {
@@ -191,7 +228,7 @@ static void count_attach(struct oracle *oracle, const Qnfs__SessionAttach *attac
     if (result->attach == NULL || !result->attach->attached || attach->session.len != 16)
         return;
     for (uint32_t slot = 0; slot < CLIENT_SLOTS_MAX; slot++) {
-        const struct request *request = oracle->find(oracle->context, attach->session.data, slot);
+        const struct request *request = oracle->ports.find(oracle->ports.context, attach->session.data, slot);
         in_flight = in_flight || (request != NULL && request->sends > 1 && request_changes(request));
     }
     world_count(oracle->world, COUNT_attaches, 1);
@@ -229,6 +266,9 @@ static void entry_commands(struct oracle *oracle, const struct replica_entry *en
         transaction_init(&transaction, kv_store_present(oracle->store), &oracle->arena);
         machine_apply(&oracle->machine, &transaction, &position, command, content, &oracle->arena, &answer);
         CHECK(kv_store_write(oracle->store, &transaction) == STATUS_OK);
+        forget_clients(oracle, &answer);
+        if (command->body_case == QNFS__COMMAND__BODY_EXPIRE)
+            count_expired(oracle);
         if (command->origin_case == QNFS__COMMAND__ORIGIN_SLOT_ORIGIN)
             slot_command(oracle, command, answer.result);
         if (command->body_case == QNFS__COMMAND__BODY_SESSION_ATTACH)

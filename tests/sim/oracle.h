@@ -15,10 +15,20 @@
 
 struct oracle;
 
-/* Finds the outstanding request of a session's slot; NULL if the session is no client's, or nothing is outstanding. */
-typedef struct request *oracle_find(void *context, const uint8_t session[16], uint32_t slot);
+/* What the oracle asks of the population. */
+struct oracle_ports {
+    void *context;
+    /* The outstanding request of a session's slot; NULL if the session is no client's, or nothing is outstanding. */
+    struct request *(*find)(void *context, const uint8_t session[16], uint32_t slot);
+    /* The cluster has forgotten a client, or holds its lease for ended. Judges whether it may; its identity in the model, or
+     * POPULATION_NOBODY if it never had any state. */
+    uint32_t (*gone)(void *context, uint64_t clientid);
+    void (*expired)(void *context, uint64_t clientid);
+    /* Whether a session may be unknown to the cluster: its client is gone. */
+    bool (*may_be_unknown)(void *context, const uint8_t session[16]);
+};
 
-struct oracle *oracle_create(struct world *world, oracle_find *find, void *context);
+struct oracle *oracle_create(struct world *world, const struct oracle_ports *ports);
 void oracle_destroy(struct oracle *oracle);
 
 /* An entry that the node is about to apply, in its life number `life` (how often it has crashed). */

@@ -1,6 +1,7 @@
 #include "tests/sim/population.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/check.h"
 #include "tests/sim/client.h"
@@ -44,9 +45,14 @@ void population_fini(struct population *population)
 {
     for (uint32_t i = 0; i < population->client_count; i++)
         client_fini(&population->clients[i]);
+    for (size_t i = 0; i < population->ghost_count; i++)
+        request_destroy(population->ghosts[i].request);
+    free(population->ghosts);
 }
 
-struct request *population_find(void *context, const uint8_t session[16], uint32_t slot)
+/* --- for the oracle --- */
+
+static struct request *find_request(void *context, const uint8_t session[16], uint32_t slot)
 {
     struct population *population = context;
     for (uint32_t i = 0; i < population->client_count; i++) {
@@ -54,7 +60,129 @@ struct request *population_find(void *context, const uint8_t session[16], uint32
         if (client->phase == PHASE_WORK && slot < CLIENT_SLOTS_MAX && memcmp(client->session.id.data, session, 16) == 0)
             return client->slots[slot];
     }
+    for (size_t i = 0; i < population->ghost_count; i++) {
+        const struct ghost *ghost = &population->ghosts[i];
+        if (memcmp(ghost->session, session, 16) == 0 && ghost->request->slot == slot)
+            return ghost->request;
+    }
     return NULL;
+}
+
+static struct client_record *record_of(struct population *population, uint64_t clientid)
+{
+    for (uint32_t i = 0; i < population->record_count; i++) {
+        if (population->records[i].clientid == clientid)
+            return &population->records[i];
+    }
+    return NULL;
+}
+
+/* The lease is renewed when a request comes, and its reply is heard so much later. */
+#define REPLY_MS 2000u
+
+/* A lease cannot have run out before the client was silent for its length, while the node served. */
+static void judge_lease(struct population *population, struct client_record *record, const char *what)
+{
+    const struct client *client = &population->clients[record->client];
+    if (client->identity != record->identity || record->expired_ms > client->heard_ms)
+        return; /* an earlier boot, or it had run out before */
+    uint64_t heard_ms = client->heard_ms > population->restarted_ms ? client->heard_ms : population->restarted_ms;
+    uint64_t silent_ms = world_now_ms(population->world) - heard_ms;
+    if (silent_ms + REPLY_MS < NFS4_LEASE_DEFAULT_SECONDS * 1000u)
+        world_violation(population->world, "client %u %s after %llu ms of silence", client->number, what,
+                        (unsigned long long)silent_ms);
+    world_count(population->world, COUNT_courtesy, 1);
+    record->expired_ms = world_now_ms(population->world);
+}
+
+static uint32_t client_gone(void *context, uint64_t clientid)
+{
+    struct population *population = context;
+    struct client_record *record = record_of(population, clientid);
+    if (record == NULL)
+        return POPULATION_NOBODY;
+    judge_lease(population, record, "is removed");
+    if (population->clients[record->client].identity == record->identity)
+        world_count(population->world, COUNT_clients_lost, 1);
+    record->gone = true;
+    return record->identity;
+}
+
+static void client_expired(void *context, uint64_t clientid)
+{
+    struct population *population = context;
+    struct client_record *record = record_of(population, clientid);
+    if (record != NULL)
+        judge_lease(population, record, "lost its lease");
+}
+
+static bool session_may_be_unknown(void *context, const uint8_t session[16])
+{
+    const struct population *population = context;
+    for (uint32_t i = 0; i < population->record_count; i++) {
+        const struct client_record *record = &population->records[i];
+        if (memcmp(record->session, session, 16) == 0)
+            return record->gone;
+    }
+    return false;
+}
+
+struct oracle_ports population_oracle_ports(struct population *population)
+{
+    return (struct oracle_ports){.context = population,
+                                 .find = find_request,
+                                 .gone = client_gone,
+                                 .expired = client_expired,
+                                 .may_be_unknown = session_may_be_unknown};
+}
+
+/* --- boots --- */
+
+void population_restarted(struct population *population)
+{
+    population->restarted_ms = world_now_ms(population->world);
+}
+
+void population_keep_ghost(struct population *population, const uint8_t session[16], struct request *request)
+{
+    if (population->ghost_count == population->ghost_room) {
+        population->ghost_room = population->ghost_room == 0 ? 16 : population->ghost_room * 2;
+        population->ghosts = realloc(population->ghosts, population->ghost_room * sizeof(struct ghost));
+        CHECK(population->ghosts != NULL);
+    }
+    struct ghost *ghost = &population->ghosts[population->ghost_count++];
+    memcpy(ghost->session, session, sizeof(ghost->session));
+    ghost->request = request;
+}
+
+void population_record(struct population *population, const struct client *client)
+{
+    CHECK(population->record_count < POPULATION_RECORDS_MAX);
+    struct client_record *record = &population->records[population->record_count++];
+    *record = (struct client_record){
+        .clientid = client->session.clientid, .client = client->number, .identity = client->identity};
+    memcpy(record->session, client->session.id.data, sizeof(record->session));
+}
+
+bool population_is_gone(const struct population *population, uint32_t identity)
+{
+    for (uint32_t i = 0; i < population->record_count; i++) {
+        if (population->records[i].identity == identity)
+            return population->records[i].gone;
+    }
+    return false;
+}
+
+void population_reboot(struct population *population)
+{
+    if (population->record_count + POPULATION_CLIENTS_MAX < POPULATION_RECORDS_MAX)
+        client_reboot(&population->clients[world_draw(population->world, population->client_count)], true);
+}
+
+void population_sleep(struct population *population)
+{
+    if (population->slow)
+        client_sleep(&population->clients[world_draw(population->world, population->client_count)]);
 }
 
 size_t population_outstanding(const struct population *population)

@@ -28,6 +28,10 @@ struct held_open {
     struct stateid4 lock_stateid;
 };
 
+#define POPULATION_NOBODY UINT32_MAX
+/* Clients of all boots. */
+#define POPULATION_RECORDS_MAX 256u
+
 enum client_phase { PHASE_EXCHANGE_ID, PHASE_CREATE_SESSION, PHASE_WORK };
 
 /* One connection as the client sees it. */
@@ -44,6 +48,9 @@ struct population;
 struct client {
     struct population *population;
     uint32_t number;
+    uint32_t identity; /* in the model; another one after each reboot and each loss */
+    uint64_t heard_ms; /* when the node last answered, or began to serve again */
+    bool sleeping;     /* until an event wakes it */
     char name[16];
     struct verifier4 verifier;
     enum client_phase phase;
@@ -63,8 +70,31 @@ struct client {
     struct held_open opens[CLIENT_OPENS_MAX];
 };
 
+/* A client id and whom it stands for. */
+struct client_record {
+    uint64_t clientid;
+    uint32_t client;
+    uint32_t identity;
+    uint8_t session[16];
+    uint64_t expired_ms; /* when its lease was seen to have run out; counts until it is heard again */
+    bool gone;           /* the cluster has forgotten it */
+};
+
+/* A request of a client that has rebooted: nobody waits for it, but it may still be executed. */
+struct ghost {
+    uint8_t session[16];
+    struct request *request; /* owned */
+};
+
 struct population {
     struct world *world;
+    struct client_record records[POPULATION_RECORDS_MAX];
+    uint32_t record_count;
+    struct ghost *ghosts; /* owned */
+    size_t ghost_count;
+    size_t ghost_room;
+    uint64_t restarted_ms; /* when the node last began to serve */
+    bool slow;             /* clients think long, so that leases can run out */
     struct oracle *oracle;
     struct network *network;
     struct known_handle handles[MODEL_INODES_MAX];
@@ -83,8 +113,19 @@ void population_start(struct population *population);
 void population_fini(struct population *population);
 struct network_ports population_ports(struct population *population);
 
-/* For the oracle: the outstanding request of a session's slot. */
-struct request *population_find(void *context, const uint8_t session[16], uint32_t slot);
+struct oracle_ports population_oracle_ports(struct population *population);
+/* The node serves again: leases stood still until now. */
+void population_restarted(struct population *population);
+/* Keeps a request of a client that no longer waits for it. */
+void population_keep_ghost(struct population *population, const uint8_t session[16], struct request *request);
+/* A client knows its id and session. */
+void population_record(struct population *population, const struct client *client);
+/* Whether the cluster has forgotten the client. */
+bool population_is_gone(const struct population *population, uint32_t identity);
+
+/* One of the clients reboots, or falls silent for longer than a lease. */
+void population_reboot(struct population *population);
+void population_sleep(struct population *population);
 
 /* Requests that wait for their reply. */
 size_t population_outstanding(const struct population *population);

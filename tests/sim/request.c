@@ -1,5 +1,14 @@
 #include "tests/sim/request.h"
 
+#include <stdlib.h>
+
+void request_destroy(struct request *request)
+{
+    arena_fini(&request->arena);
+    free(request->first_results.data);
+    free(request);
+}
+
 bool request_changes(const struct request *request)
 {
     for (uint32_t i = 0; i < request->step_count; i++) {

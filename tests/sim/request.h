@@ -12,6 +12,7 @@ struct request {
     struct arena arena; /* of the wire bytes */
     struct nfs_request wire;
     uint32_t client;
+    uint32_t identity; /* of the client in the model: another one after each of its reboots */
     uint32_t slot;
     uint32_t seqid;
     struct step steps[REQUEST_STEPS_MAX];
@@ -29,6 +30,8 @@ struct request {
     uint64_t owners_exclusive; /* bits: open owners whose state it changes */
     struct span first_results; /* heap: of its first reply, up to the last change; NULL before */
 };
+
+void request_destroy(struct request *request);
 
 /* Whether any step is a change. */
 bool request_changes(const struct request *request);

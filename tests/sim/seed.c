@@ -71,7 +71,7 @@ static void fault(void *context, uint64_t number)
     struct world *world = &seed->world;
     if (seed->calm)
         return;
-    uint64_t draw = world_draw(world, 16);
+    uint64_t draw = world_draw(world, seed->population.slow ? 26 : 18);
     if (!node_is_up(seed->node)) { /* perhaps for an hour */
         world_after(world, 1 + world_draw(world, 20 * seed->fault_us), fault, seed, 0);
         if (draw == 0)
@@ -90,8 +90,12 @@ static void fault(void *context, uint64_t number)
             world_count(world, COUNT_slow_disk, 1);
         } else if (draw < 14) {
             node_fill_disk(seed->node, world_draw(world, 300000));
-        } else {
+        } else if (draw < 16) {
             fault_clock(seed);
+        } else if (draw < 17) {
+            population_reboot(&seed->population);
+        } else {
+            population_sleep(&seed->population);
         }
         world->faults++;
         world_count(world, COUNT_faults, 1);
@@ -141,6 +145,11 @@ static void run_compare(struct seed *seed)
         world_violation(&seed->world, "the node is not where the log is");
 }
 
+static void node_serves_again(void *context)
+{
+    population_restarted(context);
+}
+
 static void seed_begin(struct seed *seed, const struct seed_options *options, uint64_t *counters)
 {
     struct world *world = &seed->world;
@@ -150,18 +159,26 @@ static void seed_begin(struct seed *seed, const struct seed_options *options, ui
     seed->population.think_us = 200 + world_draw(world, 3000);
     seed->population.operations_wanted = SEED_OPERATIONS_MIN + world_draw(world, 200);
     seed->fault_us = 10000 + world_draw(world, 60000);
+    if (world_chance(world, 5)) { /* minutes instead of seconds, so that leases run out */
+        seed->population.slow = true;
+        seed->population.think_us *= 500;
+        seed->fault_us *= 200;
+    }
     struct node_options node = {
         .loop_count = 1 + (uint32_t)world_draw(world, NODE_LOOPS_MAX),
         .segment_bytes = UINT64_C(1) << (18 + world_draw(world, 5)),
         .usual_sync_us = 100 + world_draw(world, 3000),
         .may_sleep = true,
+        .serves = node_serves_again,
+        .context = &seed->population,
     };
     if (options->rocksdb) {
         snprintf(seed->directory, sizeof(seed->directory), "/tmp/qnfs-sim-XXXXXX");
         CHECK(mkdtemp(seed->directory) != NULL);
         node.directory = seed->directory;
     }
-    seed->oracle = oracle_create(world, population_find, &seed->population);
+    struct oracle_ports ports = population_oracle_ports(&seed->population);
+    seed->oracle = oracle_create(world, &ports);
     seed->population.oracle = seed->oracle;
     seed->node = node_create(world, seed->oracle, &node);
     struct network_ports client_ports = population_ports(&seed->population);

@@ -159,7 +159,7 @@ static bool agrees(const struct verification *v, struct model *model)
 {
     const struct step *step = v->step;
     const struct step_reply *got = &v->got;
-    struct outcome outcome = model_execute(model, step, v->request->client, 0, true);
+    struct outcome outcome = model_execute(model, step, v->request->identity, 0, true);
     if (outcome.status != got->status)
         return false;
     if (got->status != NFS4_OK)
@@ -193,7 +193,7 @@ static uint16_t looked_up(const struct verification *v, struct model *model)
 {
     if (v->step->kind != STEP_LOOKUP)
         return MODEL_NO_INODE;
-    return model_execute(model, v->step, v->request->client, 0, true).inode;
+    return model_execute(model, v->step, v->request->identity, 0, true).inode;
 }
 
 static void verify_at_some_moment(struct verification *v)
@@ -217,7 +217,8 @@ static void verify_at_some_moment(struct verification *v)
     }
     if (agreed == NULL) {
         struct model *newest = oracle_at(v->oracle, v->last);
-        wrong(v, "status", v->got.status, (uint64_t)model_execute(newest, v->step, v->request->client, 0, true).status);
+        wrong(v, "status", v->got.status,
+              (uint64_t)model_execute(newest, v->step, v->request->identity, 0, true).status);
     }
     world_count(v->world, COUNT_reads, 1);
     if (before != NULL && oracle_at(v->oracle, v->first) != before)
