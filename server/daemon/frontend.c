@@ -336,8 +336,11 @@ struct frontend_action *frontend_step(struct frontend *frontend, struct frontend
 struct nfs4_moment frontend_moment(const struct view *view, const struct published *published, uint64_t now_ms,
                                    int64_t wall_ns)
 {
+    uint64_t since_ms = atomic_load_explicit(&published->uptime_at_ms, memory_order_acquire);
     return (struct nfs4_moment){
         .now_ms = now_ms,
+        .uptime_ms = atomic_load_explicit(&published->uptime_ms, memory_order_acquire) +
+                     (since_ms != 0 && now_ms > since_ms ? now_ms - since_ms : 0),
         .wall_ns = wall_ns,
         .view = view->read,
         .view_index = view->index,

@@ -13,6 +13,9 @@
 #define LEASE_RENEW_PART 10u
 /* A lease that was renewed within this part cannot have run out: the client's row is not looked at. */
 #define LEASE_SAFE_PART 2u
+/* A lease with less than this part left is renewed before the answer: a batch might come too late, and the client, that
+ * has just been answered, would lose its locks to another one. */
+#define LEASE_LATE_PART 4u
 
 uint64_t lease_period_ms(struct nfs4_server *server, const struct nfs4_moment *moment, struct arena *arena)
 {
@@ -49,7 +52,9 @@ bool lease_must_revive(struct compound *compound, struct session_entry *entry)
     if (entry->renewed_ms != 0 && compound->moment->now_ms - entry->renewed_ms < period_ms / LEASE_SAFE_PART)
         return false;
     struct client_usage usage;
-    if (!client_usage_get(compound_view(compound), entry->session.client, arena, &usage) || !usage.courtesy)
+    if (!client_usage_get(compound_view(compound), entry->session.client, arena, &usage))
+        return false;
+    if (!usage.courtesy && usage.lease_end_ms > compound->moment->uptime_ms + period_ms / LEASE_LATE_PART)
         return false;
     entry->reviving = true;
     list_append(&server->revivals, &entry->revive_link);

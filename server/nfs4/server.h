@@ -38,6 +38,7 @@ struct nfs4_moment {
     struct kv_read *view;   /* the loop's snapshot */
     uint64_t view_index;    /* all entries up to it are in the view */
     uint64_t view_number;   /* tells two views apart: rows that were read are kept only as long as it is equal */
+    uint64_t uptime_ms;     /* the cluster's clock, as the leader would stamp it now; 0: unknown */
     uint64_t barrier_index; /* a read that starts now must see this (DESIGN.md section 6) */
     uint64_t free_bytes;    /* of the data directory's file system, for space_avail ... */
     uint64_t total_bytes;
