@@ -158,6 +158,13 @@
 #define STORE_WRITE_BUFFER_BYTES ((size_t)64 << 20)
 /* Memtables, the one in use included; at it writes wait for a flush. */
 #define STORE_WRITE_BUFFERS_MAX 3
+/* What a memtable allocates at a time. At MALLOC_MAP_BYTES, so that each is a mapping of its own and goes back whole;
+ * in the heap they would pin it in pieces, and the process would grow with every flush. */
+#define STORE_MEMTABLE_BLOCK_BYTES ((size_t)4 << 20)
+/* Allocations from here on are mappings of their own. Above one READ or WRITE, which would pay for page faults. */
+#define MALLOC_MAP_BYTES ((size_t)4 << 20)
+/* Heaps of malloc: each keeps what was freed in it, and there is no more of them than busy threads. */
+#define MALLOC_HEAPS_MAX 4
 /* Open table files, about 64 MiB each; at it the least recently used one is closed. */
 #define STORE_OPEN_FILES_MAX 512
 /* Filter bits a key: one look-up in a hundred of an absent row reads a block. */

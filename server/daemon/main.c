@@ -1,5 +1,6 @@
 /* main.c: qnfsd, from its arguments to its end. */
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/limits.h"
 #include "server/daemon/config.h"
 #include "server/daemon/node.h"
 #include "server/daemon/version.h"
@@ -58,6 +60,9 @@ int main(int argument_count, char **arguments)
     struct arena arena;
     struct config config;
     char trouble[1024];
+    /* Setting the threshold also keeps glibc from raising it each time that a large block is freed. */
+    mallopt(M_MMAP_THRESHOLD, (int)MALLOC_MAP_BYTES);
+    mallopt(M_ARENA_MAX, MALLOC_HEAPS_MAX);
     arena_init(&arena);
     if (config_read(argument_count, arguments, &arena, &config, trouble, sizeof(trouble)) != STATUS_OK) {
         fprintf(stderr, "qnfsd: %s\n", trouble);
