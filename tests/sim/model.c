@@ -232,6 +232,20 @@ bool model_client_holds(const struct model *model, uint32_t client)
     return false;
 }
 
+bool model_client_courtesy(struct model *model, uint32_t client, bool courtesy, bool dry)
+{
+    bool any = false;
+    for (size_t i = 0; i < MODEL_OPENS_MAX; i++) {
+        struct model_open *open = &model->opens[i];
+        if (!open->used || open->client != client || open->courtesy == courtesy)
+            continue;
+        any = true;
+        if (!dry)
+            open->courtesy = courtesy;
+    }
+    return any;
+}
+
 bool model_client_gone(struct model *model, uint32_t client)
 {
     bool any = false;
@@ -380,7 +394,7 @@ static enum nfsstat4 io_status(const struct execution *run, uint32_t access)
     if (step->allowed_by == BY_NOTHING) {
         for (size_t i = 0; i < MODEL_OPENS_MAX; i++) {
             const struct model_open *open = &run->model->opens[i];
-            if (open->used && open->inode == step->file && (open->deny & access) != 0)
+            if (open->used && !open->courtesy && open->inode == step->file && (open->deny & access) != 0)
                 return NFS4ERR_LOCKED;
         }
         return NFS4_OK;

@@ -41,6 +41,7 @@ struct model_entry {
 
 struct model_open {
     bool used;
+    bool courtesy; /* its client's lease has run out: it stops nobody */
     uint16_t inode;
     uint32_t client;
     uint32_t owner;
@@ -79,6 +80,8 @@ struct outcome model_execute(struct model *model, const struct step *step, uint3
 
 /* A client is gone: what it has open and locked is free. True if there was anything. */
 bool model_client_gone(struct model *model, uint32_t client);
+/* The client's lease has run out, or it is alive again. True if that changes anything; with `dry` changes nothing. */
+bool model_client_courtesy(struct model *model, uint32_t client, bool courtesy, bool dry);
 /* Whether it holds anything. */
 bool model_client_holds(const struct model *model, uint32_t client);
 

@@ -207,16 +207,21 @@ static void forget_clients(struct oracle *oracle, const struct machine_answer *a
     }
 }
 
-/* Leases that the command has ended. */
-static void count_expired(struct oracle *oracle)
+/* Leases that the command has ended, or clients that have come back. */
+static void follow_leases(struct oracle *oracle)
 {
     struct client client;
     struct client_usage usage;
     struct client_walk walk;
     for (client_walk_open(kv_store_present(oracle->store), (struct client_id){0}, &oracle->arena, &walk);
          client_walk_get(&walk, &client, &usage); client_walk_next(&walk)) {
-        if (usage.courtesy)
-            oracle->ports.expired(oracle->ports.context, client.id.value);
+        uint32_t identity = oracle->ports.lease(oracle->ports.context, client.id.value, usage.courtesy);
+        if (!model_client_courtesy(oracle->present, identity, usage.courtesy, true))
+            continue;
+        struct model *changed = model_copy(oracle->present);
+        version_put(oracle->present);
+        oracle->present = changed;
+        model_client_courtesy(changed, identity, usage.courtesy, false);
     }
     client_walk_close(&walk);
 }
@@ -267,8 +272,7 @@ static void entry_commands(struct oracle *oracle, const struct replica_entry *en
         machine_apply(&oracle->machine, &transaction, &position, command, content, &oracle->arena, &answer);
         CHECK(kv_store_write(oracle->store, &transaction) == STATUS_OK);
         forget_clients(oracle, &answer);
-        if (command->body_case == QNFS__COMMAND__BODY_EXPIRE)
-            count_expired(oracle);
+        follow_leases(oracle);
         if (command->origin_case == QNFS__COMMAND__ORIGIN_SLOT_ORIGIN)
             slot_command(oracle, command, answer.result);
         if (command->body_case == QNFS__COMMAND__BODY_SESSION_ATTACH)

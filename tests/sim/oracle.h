@@ -20,10 +20,10 @@ struct oracle_ports {
     void *context;
     /* The outstanding request of a session's slot; NULL if the session is no client's, or nothing is outstanding. */
     struct request *(*find)(void *context, const uint8_t session[16], uint32_t slot);
-    /* The cluster has forgotten a client, or holds its lease for ended. Judges whether it may; its identity in the model, or
-     * POPULATION_NOBODY if it never had any state. */
+    /* The cluster has forgotten a client; whether it holds its lease for ended. Judges whether it may; its identity in the
+     * model, or POPULATION_NOBODY if it never had any state. */
     uint32_t (*gone)(void *context, uint64_t clientid);
-    void (*expired)(void *context, uint64_t clientid);
+    uint32_t (*lease)(void *context, uint64_t clientid, bool ended);
     /* Whether a session may be unknown to the cluster: its client is gone. */
     bool (*may_be_unknown)(void *context, const uint8_t session[16]);
 };

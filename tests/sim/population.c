@@ -84,7 +84,7 @@ static struct client_record *record_of(struct population *population, uint64_t c
 static void judge_lease(struct population *population, struct client_record *record, const char *what)
 {
     const struct client *client = &population->clients[record->client];
-    if (client->identity != record->identity || record->expired_ms > client->heard_ms)
+    if (client->identity != record->identity || record->expired)
         return; /* an earlier boot, or it had run out before */
     uint64_t heard_ms = client->heard_ms > population->restarted_ms ? client->heard_ms : population->restarted_ms;
     uint64_t silent_ms = world_now_ms(population->world) - heard_ms;
@@ -92,7 +92,6 @@ static void judge_lease(struct population *population, struct client_record *rec
         world_violation(population->world, "client %u %s after %llu ms of silence", client->number, what,
                         (unsigned long long)silent_ms);
     world_count(population->world, COUNT_courtesy, 1);
-    record->expired_ms = world_now_ms(population->world);
 }
 
 static uint32_t client_gone(void *context, uint64_t clientid)
@@ -108,12 +107,16 @@ static uint32_t client_gone(void *context, uint64_t clientid)
     return record->identity;
 }
 
-static void client_expired(void *context, uint64_t clientid)
+static uint32_t client_lease(void *context, uint64_t clientid, bool ended)
 {
     struct population *population = context;
     struct client_record *record = record_of(population, clientid);
-    if (record != NULL)
+    if (record == NULL)
+        return POPULATION_NOBODY;
+    if (ended)
         judge_lease(population, record, "lost its lease");
+    record->expired = ended;
+    return record->identity;
 }
 
 static bool session_may_be_unknown(void *context, const uint8_t session[16])
@@ -132,7 +135,7 @@ struct oracle_ports population_oracle_ports(struct population *population)
     return (struct oracle_ports){.context = population,
                                  .find = find_request,
                                  .gone = client_gone,
-                                 .expired = client_expired,
+                                 .lease = client_lease,
                                  .may_be_unknown = session_may_be_unknown};
 }
 

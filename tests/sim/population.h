@@ -76,8 +76,8 @@ struct client_record {
     uint32_t client;
     uint32_t identity;
     uint8_t session[16];
-    uint64_t expired_ms; /* when its lease was seen to have run out; counts until it is heard again */
-    bool gone;           /* the cluster has forgotten it */
+    bool expired; /* its lease has run out */
+    bool gone;    /* the cluster has forgotten it */
 };
 
 /* A request of a client that has rebooted: nobody waits for it, but it may still be executed. */
