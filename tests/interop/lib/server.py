@@ -11,16 +11,18 @@ class ServerError(Exception):
     pass
 
 
-def port_free(first, last):
-    """A port of the range that nobody listens on."""
+def port_take(first, last):
+    """(port of the range that nobody listens on, socket that keeps it from other runs of these tests while it is open)"""
     for port in range(first, last + 1):
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
+        holder = socket.socket(socket.AF_UNIX)
+        try:
+            holder.bind("\0qnfs-interop-port-%d" % port)
+            with socket.socket() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 s.bind(("0.0.0.0", port))
-                return port
-            except OSError:
-                continue
+                return port, holder
+        except OSError:
+            holder.close()
     raise ServerError("no free port in %d-%d" % (first, last))
 
 
@@ -45,8 +47,8 @@ class Server:
 
     def __init__(self, build, directory, ports, restart=False, lease_seconds=None, environment=None):
         self.build, self.directory, self.restart, self.lease_seconds = os.path.realpath(build), directory, restart, lease_seconds
-        self.port = port_free(*ports)
-        self.admin = port_free(self.port + 1, ports[1])
+        self.port, self.port_holder = port_take(*ports)
+        self.admin, self.admin_holder = port_take(*ports)
         self.exports = ["/data", "/other"]
         self.host = "host"
         self.process, self.killer, self.kills, self.recoveries = None, None, 0, []
