@@ -303,7 +303,10 @@ static rocksdb_options_t *options_create(const struct kv_rocksdb_options *wanted
     size_t write_buffer_bytes = wanted->write_buffer_bytes != 0 ? wanted->write_buffer_bytes : STORE_WRITE_BUFFER_BYTES;
     rocksdb_options_set_write_buffer_size(options, write_buffer_bytes);
     rocksdb_options_set_max_write_buffer_number(options, STORE_WRITE_BUFFERS_MAX);
-    rocksdb_options_set_arena_block_size(options, STORE_MEMTABLE_BLOCK_BYTES);
+    /* An eighth of a small memtable: one block of it must not look like a full one. */
+    size_t part = write_buffer_bytes / 8;
+    rocksdb_options_set_arena_block_size(options,
+                                         part < STORE_MEMTABLE_BLOCK_BYTES ? part : STORE_MEMTABLE_BLOCK_BYTES);
     rocksdb_options_set_max_open_files(options, STORE_OPEN_FILES_MAX);
 
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();

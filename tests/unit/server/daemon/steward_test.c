@@ -87,7 +87,7 @@ static void step(struct scene *scene, const struct steward_message *message)
             commands[command_count++] = action->proposal->command;
             break;
         case STEWARD_DO_SERVE: scene->serving = true; break;
-        case STEWARD_DO_ANSWER: break;
+        case STEWARD_DO_ANSWER: buffer_put(action->bytes); break;
         case STEWARD_DO_REMOVE_BLOCKS:
             scene->removed += (unsigned)action->block_count;
             removed = true;
