@@ -5,7 +5,8 @@
  *   log/      raft log (docs/formats/log.md)
  *   state/    RocksDB
  *   blocks/   content of files
- *   staging/  snapshots that come in */
+ *   staging/  snapshots that come in
+ *   ballast   room that is kept for a flush on a full disk (server/daemon/ballast.h); may be removed at any time */
 #ifndef CLUSTER_DATA_DIRECTORY_H
 #define CLUSTER_DATA_DIRECTORY_H
 

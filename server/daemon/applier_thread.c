@@ -24,7 +24,10 @@ struct applier_thread {
     struct worker apply;
     struct worker flush;
     bool advanced; /* since the last word to ports.advanced */
-    bool gave_up;  /* at the end, on a full disk: what is left is applied by the next start */
+    struct list
+        held; /* entries to apply: one, or on a full disk all that came; at the end the next start applies them */
+    bool full;
+    uint64_t tried_ms;
     atomic_bool stopping;
 };
 
@@ -60,33 +63,36 @@ static void apply_carry(struct applier_thread *thread, const struct applier_acti
     }
 }
 
-static void apply_entry(struct applier_thread *thread, const struct replica_entry *entry)
+/* Applies what waits, as far as there is room on the disk. What does not fit waits: the state is flushed so that the log
+ * can be cut, which makes room, and it is tried again. */
+static void apply_held(struct applier_thread *thread)
 {
-    enum status status;
-    bool told = false;
-    if (thread->gave_up)
-        return;
-    do {
+    struct list_link *link;
+    enum status status = STATUS_OK;
+    while ((link = list_first(&thread->held)) != NULL && status == STATUS_OK) {
+        struct applier_post *post = container_of(link, struct applier_post, link);
         struct applier_action *actions;
-        status = applier_step(thread->applier, entry, &actions);
+        status = applier_step(thread->applier, &post->entry, &actions);
         apply_carry(thread, actions);
-        if (status == STATUS_NO_SPACE) {
-            if (!told)
-                log_line(thread->log, LOG_ERROR, "the disk is full: changes wait until there is room");
-            told = true;
-            apply_alive(thread);
-            usleep(DISK_FULL_RETRY_MS * 1000);
-        }
-        thread->gave_up = status == STATUS_NO_SPACE && atomic_load(&thread->stopping);
-    } while (status == STATUS_NO_SPACE && !thread->gave_up);
-    if (thread->gave_up)
-        return;
-    if (told)
-        log_line(thread->log, LOG_INFO, "there is room on the disk again");
-    if (status != STATUS_OK)
+        apply_alive(thread);
+        if (status != STATUS_OK)
+            break;
+        thread->advanced = true;
+        list_remove(link);
+        buffer_put(post->entry.bytes);
+        free(post);
+    }
+    if (status != STATUS_OK && status != STATUS_NO_SPACE)
         thread->ports.failed(thread->ports.context, status, "applying a log entry");
-    thread->advanced = true;
-    apply_alive(thread);
+    bool full = status == STATUS_NO_SPACE;
+    if (full && thread->applier->commands_since_flush > 0)
+        apply_carry(thread, applier_flush_now(thread->applier));
+    if (full != thread->full)
+        log_line(thread->log, full ? LOG_ERROR : LOG_INFO,
+                 full ? "the disk is full: changes wait until there is room" : "there is room on the disk again");
+    thread->full = full;
+    thread->tried_ms = thread->clock.boot_ms(thread->clock.context);
+    thread->apply.timeout_ms = full ? DISK_FULL_RETRY_MS : WORKER_SLEEP_MS;
 }
 
 static void on_apply(void *context, struct list_link *link)
@@ -96,9 +102,10 @@ static void on_apply(void *context, struct list_link *link)
     enum status status;
     switch (post->kind) {
     case POST_ENTRY:
-        apply_entry(thread, &post->entry);
-        buffer_put(post->entry.bytes);
-        break;
+        list_append(&thread->held, link);
+        if (!thread->full)
+            apply_held(thread);
+        return;
     case POST_FLUSH_NOW: apply_carry(thread, applier_flush_now(thread->applier)); break;
     case POST_FLUSHED:
         status = applier_flushed(thread->applier, post->index);
@@ -118,6 +125,8 @@ static void on_apply(void *context, struct list_link *link)
 static void on_apply_idle(void *context)
 {
     struct applier_thread *thread = context;
+    if (thread->full && thread->clock.boot_ms(thread->clock.context) - thread->tried_ms >= DISK_FULL_RETRY_MS)
+        apply_held(thread);
     if (thread->advanced)
         thread->ports.advanced(thread->ports.context);
     thread->advanced = false;
@@ -135,8 +144,10 @@ static void on_flush(void *context, struct list_link *link)
     struct applier_thread *thread = context;
     struct applier_post *post = container_of(link, struct applier_post, link);
     enum status status;
-    while ((status = flush_all(thread)) == STATUS_NO_SPACE && !atomic_load(&thread->stopping))
-        usleep(DISK_FULL_RETRY_MS * 1000);
+    while ((status = flush_all(thread)) == STATUS_NO_SPACE && !atomic_load(&thread->stopping)) {
+        if (!thread->ports.make_room(thread->ports.context))
+            usleep(DISK_FULL_RETRY_MS * 1000);
+    }
     if (status == STATUS_NO_SPACE) { /* stopping: the log has it all */
         free(post);
         return;
@@ -155,6 +166,7 @@ struct applier_thread *applier_thread_create(struct applier *applier, const stru
     struct applier_thread *thread = calloc(1, sizeof(*thread));
     CHECK(thread != NULL);
     thread->applier = applier;
+    list_init(&thread->held);
     thread->ports = *ports;
     thread->clock = clock;
     thread->log = log;
@@ -198,17 +210,25 @@ void applier_thread_stop(struct applier_thread *thread)
         log_line(thread->log, LOG_WARN, "the last flush failed; the next start applies more of the log again");
 }
 
-void applier_thread_destroy(struct applier_thread *thread)
+static void posts_free(struct list *posts)
 {
-    struct list left;
     struct list_link *link;
-    inbox_take(&thread->apply.inbox, &left);
-    while ((link = list_first(&left)) != NULL) {
+    while ((link = list_first(posts)) != NULL) {
         struct applier_post *post = container_of(link, struct applier_post, link);
         list_remove(link);
         buffer_put(post->entry.bytes);
         free(post);
     }
+}
+
+void applier_thread_destroy(struct applier_thread *thread)
+{
+    struct list left;
+    inbox_take(&thread->apply.inbox, &left);
+    posts_free(&left);
+    inbox_take(&thread->flush.inbox, &left); /* flushes that came up while what was left was applied */
+    posts_free(&left);
+    posts_free(&thread->held);
     worker_fini(&thread->flush);
     worker_fini(&thread->apply);
     free(thread);

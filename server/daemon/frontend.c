@@ -333,21 +333,23 @@ struct frontend_action *frontend_step(struct frontend *frontend, struct frontend
     return frontend->first;
 }
 
-struct nfs4_moment frontend_moment(const struct view *view, const struct published *published, uint64_t now_ms,
-                                   int64_t wall_ns)
+struct nfs4_moment frontend_moment(const struct view *view, const struct published *published, uint32_t loop_count,
+                                   uint64_t now_ms, int64_t wall_ns)
 {
-    uint64_t since_ms = atomic_load_explicit(&published->uptime_at_ms, memory_order_acquire);
+    uint64_t free_bytes = atomic_load_explicit(&published->free_bytes, memory_order_relaxed);
+    uint64_t total_bytes = atomic_load_explicit(&published->total_bytes, memory_order_relaxed);
+    uint64_t reserve_bytes = space_reserve_bytes(total_bytes);
     return (struct nfs4_moment){
         .now_ms = now_ms,
-        .uptime_ms = atomic_load_explicit(&published->uptime_ms, memory_order_acquire) +
-                     (since_ms != 0 && now_ms > since_ms ? now_ms - since_ms : 0),
         .wall_ns = wall_ns,
         .view = view->read,
         .view_index = view->index,
         .view_number = view->number,
         .barrier_index = atomic_load_explicit(&published->commit, memory_order_acquire),
-        .free_bytes = atomic_load_explicit(&published->free_bytes, memory_order_relaxed),
-        .total_bytes = atomic_load_explicit(&published->total_bytes, memory_order_relaxed),
+        .free_bytes = free_bytes,
+        .total_bytes = total_bytes,
+        .room_known = total_bytes > 0,
+        .room_bytes = free_bytes > reserve_bytes ? (free_bytes - reserve_bytes) / loop_count : 0,
     };
 }
 

@@ -98,8 +98,8 @@ struct frontend_action *frontend_step(struct frontend *frontend, struct frontend
                                       const struct nfs4_moment *moment);
 
 /* The moment of a step, from a refreshed view. */
-struct nfs4_moment frontend_moment(const struct view *view, const struct published *published, uint64_t now_ms,
-                                   int64_t wall_ns);
+struct nfs4_moment frontend_moment(const struct view *view, const struct published *published, uint32_t loop_count,
+                                   uint64_t now_ms, int64_t wall_ns);
 
 /* Whether there are more calls than the last step took: then it wants FRONTEND_NEXT, when its actions are carried out. */
 bool frontend_ready(const struct frontend *frontend);

@@ -105,8 +105,9 @@ static void thread_step(struct gateway_thread *thread, struct frontend_message *
 {
     const struct clock *clock = &thread->config.clock;
     view_refresh(&thread->view);
-    struct nfs4_moment moment = frontend_moment(&thread->view, thread->config.published, clock->boot_ms(clock->context),
-                                                clock->wall_ns(clock->context));
+    struct nfs4_moment moment =
+        frontend_moment(&thread->view, thread->config.published, thread->config.frontend.loop_count,
+                        clock->boot_ms(clock->context), clock->wall_ns(clock->context));
     const struct frontend_action *actions = frontend_step(thread->frontend, message, &moment);
     thread_check_view(thread);
     bool waits = frontend_waits(thread->frontend);

@@ -5,27 +5,17 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/limits.h"
 #include "server/daemon/config.h"
+#include "server/daemon/descriptors.h"
 #include "server/daemon/node.h"
 #include "server/daemon/version.h"
 
 enum { EXIT_BAD_USAGE = 2 };
-
-/* Client connections, log segments, RocksDB's tables and blocks all want descriptors. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 /* What this version cannot do is said at once, not when it is needed. */
 static const char *unserved_setting(const struct config *config)
@@ -41,12 +31,12 @@ static const char *unserved_setting(const struct config *config)
     return NULL;
 }
 
-/* Runs until SIGTERM or SIGINT; once a second the node looks at its disk. */
+/* Runs until SIGTERM or SIGINT; ten times a second the node looks at its disk, which can fill quickly. */
 static void wait_for_end(struct node *node, const struct log *log, const sigset_t *signals)
 {
-    const struct timespec second = {.tv_sec = 1};
+    const struct timespec tick = {.tv_nsec = 100000000};
     for (;;) {
-        int signal = sigtimedwait(signals, NULL, &second);
+        int signal = sigtimedwait(signals, NULL, &tick);
         if (signal > 0) {
             log_line(log, LOG_INFO, "signal %d: finishing what clients wait for", signal);
             return;
@@ -87,7 +77,7 @@ int main(int argument_count, char **arguments)
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread is made: they inherit it */
     signal(SIGPIPE, SIG_IGN);
-    raise_descriptor_limit();
+    descriptors_raise();
     log_line(&log, LOG_INFO, "qnfsd %s: data in %s", QNFS_VERSION, config.data_dir);
     struct node *node;
     enum status status = node_start(&config, &log, &node, trouble, sizeof(trouble));

@@ -4,7 +4,6 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -16,7 +15,9 @@
 #include "gateway/socket_loop.h"
 #include "server/daemon/admin.h"
 #include "server/daemon/applier_thread.h"
+#include "server/daemon/ballast.h"
 #include "server/daemon/block_pool.h"
+#include "server/daemon/descriptors.h"
 #include "server/daemon/folder_size.h"
 #include "server/daemon/listener.h"
 #include "server/daemon/recovery.h"
@@ -37,6 +38,7 @@ struct node {
     struct log_recovered recovered;
     struct kv_store *store;
     struct block_store *blocks;
+    struct ballast ballast;
     struct published published;
     struct applier applier;
     struct replica_thread *replica;
@@ -142,6 +144,15 @@ static void node_advanced(void *context)
         if (gateway_thread_waits(node->loops[loop]))
             node_post_loop(node, loop, gateway_post_create(GATEWAY_POST_ADVANCE));
     }
+}
+
+static bool node_make_room(void *context)
+{
+    struct node *node = context;
+    if (!ballast_drop(&node->ballast))
+        return false;
+    log_line(node->log, LOG_WARN, "the disk is full: the state gets the room that was kept for it");
+    return true;
 }
 
 static void node_flushed(void *context, uint64_t index)
@@ -352,6 +363,19 @@ static enum status node_identify(struct node *node, char *trouble, size_t room)
     return status == STATUS_OK ? status : node_refuse(trouble, room, status, "making the new cluster");
 }
 
+/* RocksDB cannot be opened without any room (it aborts): a full disk gets that which was kept. */
+static enum status node_look_for_room(struct node *node, char *trouble, size_t room)
+{
+    ballast_init(&node->ballast, &node->disk);
+    while (!ballast_room_for(&node->ballast, NODE_START_BYTES)) {
+        if (node_make_room(node))
+            continue;
+        snprintf(trouble, room, "data-dir: the disk is full: a start needs %llu MiB", NODE_START_BYTES >> 20);
+        return STATUS_NO_SPACE;
+    }
+    return STATUS_OK;
+}
+
 /* Opens log, state and blocks, and brings the blocks up to what the state says. */
 static enum status node_open(struct node *node, char *trouble, size_t room)
 {
@@ -392,20 +416,6 @@ static uint32_t node_loop_count(const struct config *config)
     return cores > (long)GATEWAY_THREADS_MAX ? GATEWAY_THREADS_MAX : (uint32_t)cores;
 }
 
-/* How many clients there are descriptors for. The rest is for RocksDB's tables, log, blocks, and the admin door; of a
- * small limit, half. */
-static unsigned node_connections_max(const struct node *node)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= GATEWAY_CONNECTIONS_MAX + NODE_DESCRIPTORS_RESERVED)
-        return GATEWAY_CONNECTIONS_MAX;
-    unsigned descriptors = (unsigned)limit.rlim_cur;
-    unsigned most =
-        descriptors >= 2 * NODE_DESCRIPTORS_RESERVED ? descriptors - NODE_DESCRIPTORS_RESERVED : descriptors / 2;
-    log_line(node->log, LOG_INFO, "%u open files are allowed: at most %u client connections", descriptors, most);
-    return most;
-}
-
 /* From the threads that others post to, up to the one that starts it all. */
 static void node_start_threads(struct node *node)
 {
@@ -425,6 +435,7 @@ static void node_start_threads(struct node *node)
         .result = node_result,
         .effect = node_effect,
         .advanced = node_advanced,
+        .make_room = node_make_room,
         .flushed = node_flushed,
         .failed = node_failed,
     };
@@ -476,11 +487,13 @@ enum status node_start(const struct config *config, const struct log *log, struc
     node->random = random_system();
     node->started_wall_ns = node->clock.wall_ns(node->clock.context);
     node->loop_count = node_loop_count(config);
-    node->budget.most = node_connections_max(node);
+    node->budget.most = descriptors_for_clients(log);
     bool inherited;
     enum status status = listener_open(&config->nfs, &node->listen_descriptor, &inherited, trouble, room);
     if (status == STATUS_OK)
         status = node_identify(node, trouble, room);
+    if (status == STATUS_OK)
+        status = node_look_for_room(node, trouble, room);
     if (status == STATUS_OK)
         status = node_open(node, trouble, room);
     if (status != STATUS_OK)
@@ -518,6 +531,8 @@ void node_tick(struct node *node)
         return;
     atomic_store_explicit(&node->published.free_bytes, free_bytes, memory_order_relaxed);
     atomic_store_explicit(&node->published.total_bytes, total_bytes, memory_order_relaxed);
+    if (!atomic_load_explicit(&node->published.log_low, memory_order_relaxed))
+        ballast_keep(&node->ballast, 2 * space_reserve_bytes(total_bytes));
 }
 
 /* --- the end --- */
@@ -572,6 +587,7 @@ void node_stop(struct node *node)
     applier_fini(&node->applier);
     kv_store_destroy(node->store);
     block_store_destroy(node->blocks);
+    ballast_fini(&node->ballast);
     disk_posix_close(&node->disk);
     close(node->listen_descriptor);
     pthread_mutex_destroy(&node->gates);

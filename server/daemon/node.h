@@ -16,7 +16,7 @@ struct node;
 MUST_CHECK enum status node_start(const struct config *config, const struct log *log, struct node **node, char *trouble,
                                   size_t room);
 
-/* Once a second: free space. Main thread. */
+/* Ten times a second: free space. Main thread. */
 void node_tick(struct node *node);
 
 /* Finishes what clients wait for (up to NODE_DRAIN_MS), flushes, ends every thread, frees it. Main thread. */

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "base/limits.h"
 #include "statestore/store/kv.h"
 
 struct published {
@@ -22,6 +23,13 @@ struct published {
     atomic_uint_least64_t free_bytes; /* of the data directory's file system */
     atomic_uint_least64_t total_bytes;
 };
+
+/* What stays free for the log, removals and renewals: below it the disk is low. */
+static inline uint64_t space_reserve_bytes(uint64_t total_bytes)
+{
+    uint64_t reserve_bytes = total_bytes / SPACE_RESERVE_DIVISOR;
+    return reserve_bytes < SPACE_RESERVE_MAX_BYTES ? reserve_bytes : SPACE_RESERVE_MAX_BYTES;
+}
 
 /* One reader's snapshot, renewed when the state has moved. Owned by one actor. */
 struct view {

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "proto/log_codec.h"
 #include "server/daemon/applier.h"
+#include "server/daemon/published.h"
 #include "statestore/machine/block.h"
 #include "statestore/machine/lease.h"
 #include "statestore/machine/purge.h"
@@ -41,7 +42,6 @@ struct steward {
     bool purge_wanted;
     bool blocks_dead;
     bool removing_blocks;
-    bool blocks_wait; /* dead ones, for a flush */
     bool space_reported_low;
     uint64_t ticked_ms;
     uint64_t flush_ms; /* the last flush was asked for, or seen to have ended */
@@ -248,12 +248,10 @@ static void steward_sweep(struct steward *steward, const struct steward_moment *
     struct block_id id;
     bool more = false;
     steward->block_count = 0;
-    steward->blocks_wait = false;
     block_dead_walk_open(moment->view, &steward->arena, &walk);
     for (; block_dead_walk_get(&walk, &id, &dead_number); block_dead_walk_next(&walk)) {
         more = true;
-        steward->blocks_wait = dead_number > moment->flushed_number;
-        if (steward->blocks_wait || steward->block_count == STEWARD_BLOCKS_PER_COMMAND_MAX)
+        if (dead_number > moment->flushed_number || steward->block_count == STEWARD_BLOCKS_PER_COMMAND_MAX)
             break;
         steward->blocks[steward->block_count++] = id;
     }
@@ -287,9 +285,7 @@ static void steward_watch_space(struct steward *steward, const struct steward_mo
 {
     if (moment->total_bytes == 0 || steward->under_way[REQUEST_SPACE] > 0)
         return;
-    uint64_t reserve = moment->total_bytes / SPACE_RESERVE_DIVISOR;
-    if (reserve > SPACE_RESERVE_MAX_BYTES)
-        reserve = SPACE_RESERVE_MAX_BYTES;
+    uint64_t reserve = space_reserve_bytes(moment->total_bytes);
     bool low = moment->log_low || moment->free_bytes < (steward->space_reported_low ? reserve + reserve / 2 : reserve);
     if (low == steward->space_reported_low)
         return;
@@ -305,7 +301,8 @@ static void steward_watch_space(struct steward *steward, const struct steward_mo
 }
 
 /* The applier flushes after so many commands and bytes. When fewer come, time does it: so a start has little to apply again,
- * and the room of what was removed becomes free, at once where room is short. */
+ * and the room of what was removed becomes free. Where room is short that is done at once, and the log does not keep what
+ * the state has. */
 static void steward_flush(struct steward *steward, const struct steward_moment *moment)
 {
     if (moment->flushed_number != steward->flush_number || moment->command_number <= moment->flushed_number) {
@@ -313,7 +310,7 @@ static void steward_flush(struct steward *steward, const struct steward_moment *
         steward->flush_ms = moment->now_ms;
         return;
     }
-    bool urgent = steward->blocks_wait && steward->space_reported_low;
+    bool urgent = moment->total_bytes > 0 && moment->free_bytes < 2 * space_reserve_bytes(moment->total_bytes);
     if (moment->now_ms - steward->flush_ms < (urgent ? STEWARD_FLUSH_URGENT_MS : STEWARD_FLUSH_MS))
         return;
     steward->flush_ms = moment->now_ms;

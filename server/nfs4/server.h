@@ -42,6 +42,8 @@ struct nfs4_moment {
     uint64_t barrier_index; /* a read that starts now must see this (DESIGN.md section 6) */
     uint64_t free_bytes;    /* of the data directory's file system, for space_avail ... */
     uint64_t total_bytes;
+    bool room_known;
+    uint64_t room_bytes; /* if room_known: what this loop may still have written, in logs and state together */
 };
 
 enum nfs4_action_kind {

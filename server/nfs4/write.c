@@ -5,6 +5,16 @@
 #include "base/limits.h"
 #include "server/nfs4/command.h"
 #include "server/nfs4/handlers.h"
+#include "server/nfs4/state.h"
+
+/* The machine refuses what grows once a node has reported that its disk is nearly full, but that takes its way through the
+ * log, behind whatever is written already. So what is on its way counts too: its bytes go into the log, and again into
+ * the state. */
+static bool write_has_room(const struct compound *compound)
+{
+    const struct nfs4_moment *moment = compound->moment;
+    return !moment->room_known || 2 * compound->server->counters.parked_bytes <= moment->room_bytes;
+}
 
 enum step write_step(struct compound *compound)
 {
@@ -15,6 +25,8 @@ enum step write_step(struct compound *compound)
         data.size_bytes = NFS4_IO_MAX_BYTES;
     enum nfsstat4 status =
         args->stable > FILE_SYNC4 ? NFS4ERR_INVAL : compound_stateid(compound, &args->stateid, &stateid);
+    if (status == NFS4_OK && !write_has_room(compound))
+        status = NFS4ERR_NOSPC;
     if (status != NFS4_OK)
         return compound_answer(compound, status);
     Qnfs__Write body = QNFS__WRITE__INIT;

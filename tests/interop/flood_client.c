@@ -6,6 +6,8 @@
  *       each connection asks REQUESTS times for 1 MiB of a file that is one hole, reads nothing, and stays for SECONDS
  *   flood_client --server HOST:PORT [--export /data] write CONNECTIONS REQUESTS SECONDS
  *       each connection keeps SLOTS WRITEs of 128 KiB under way, REQUESTS in all
+ *   flood_client --server HOST:PORT [--export /data] remove
+ *       the file of the two before goes
  *   flood_client --server HOST:PORT [--export /data] idle CONNECTIONS SECONDS
  *       connections with a session each, on which nothing happens
  *
@@ -299,13 +301,36 @@ static void crowd(struct flood *flood, unsigned count, bool writes)
     arena_fini(&arena);
 }
 
+static enum nfsstat4 remove_file(struct flood *flood)
+{
+    struct arena arena;
+    struct rpc_peer peer;
+    struct nfs_compound_builder builder;
+    struct nfs_reply reply;
+    struct slice folder;
+    arena_init(&arena);
+    CHECK(peer_begin(flood, &peer, 0));
+    enum nfsstat4 status = rpc_peer_walk(&peer, flood->export_path, &arena, &folder);
+    if (status == NFS4_OK) {
+        nfs_session_start(&peer.session, &builder, &arena, CALL_ROOM_BYTES, 0, false);
+        nfs_add_putfh(&builder, folder);
+        nfs_add_remove(&builder, slice_text("flood-file"));
+        status = rpc_peer_run(&peer, &builder, &reply);
+    }
+    printf("flood: remove: status %d\n", (int)status);
+    rpc_peer_fini(&peer);
+    arena_fini(&arena);
+    return status;
+}
+
 /* --- options --- */
 
 static int usage(void)
 {
     fprintf(stderr, "usage: flood_client --server HOST:PORT [--export PATH] storm THREADS SECONDS\n"
                     "       ... unread|write CONNECTIONS REQUESTS SECONDS\n"
-                    "       ... idle CONNECTIONS SECONDS\n");
+                    "       ... idle CONNECTIONS SECONDS\n"
+                    "       ... remove\n");
     return 2;
 }
 
@@ -323,6 +348,8 @@ int main(int argument_count, char **arguments)
             return usage();
     }
     int left = argument_count - next;
+    if (known && left == 1 && strcmp(arguments[next], "remove") == 0)
+        return remove_file(&flood) == NFS4_OK ? 0 : 1;
     if (!known || left < 3)
         return usage();
     const char *what = arguments[next];

@@ -113,7 +113,8 @@ static void step(struct node *node, uint32_t loop, struct frontend_message *mess
     struct view *view = &node->views[loop];
     view_refresh(view);
     struct nfs4_moment moment =
-        frontend_moment(view, &node->published, world_now_ms(node->world), node->clock.wall_ns(node->clock.context));
+        frontend_moment(view, &node->published, node->options.loop_count, world_now_ms(node->world),
+                        node->clock.wall_ns(node->clock.context));
     const struct frontend_action *actions = frontend_step(node->frontends[loop], message, &moment);
     CHECK(!view->read->failed);
     carry(node, loop, actions);
