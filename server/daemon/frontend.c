@@ -339,8 +339,11 @@ struct nfs4_moment frontend_moment(const struct view *view, const struct publish
     uint64_t free_bytes = atomic_load_explicit(&published->free_bytes, memory_order_relaxed);
     uint64_t total_bytes = atomic_load_explicit(&published->total_bytes, memory_order_relaxed);
     uint64_t reserve_bytes = space_reserve_bytes(total_bytes);
+    uint64_t since_ms = atomic_load_explicit(&published->uptime_at_ms, memory_order_acquire);
     return (struct nfs4_moment){
         .now_ms = now_ms,
+        .uptime_ms = atomic_load_explicit(&published->uptime_ms, memory_order_acquire) +
+                     (since_ms != 0 && now_ms > since_ms ? now_ms - since_ms : 0),
         .wall_ns = wall_ns,
         .view = view->read,
         .view_index = view->index,
