@@ -312,6 +312,9 @@
 /* Raft timers: an election after so long without a leader, a heartbeat so often. */
 #define REPLICA_ELECTION_MS 300u
 #define REPLICA_HEARTBEAT_MS 60u
+/* A leading raft loop turns over with every heartbeat; a longer gap means that the process was stopped (SIGSTOP, a frozen
+ * virtual machine), and does not count as time that it has led. */
+#define REPLICA_STOPPED_MS 2000u
 /* Threads that read blocks. */
 #define BLOCK_POOL_THREADS 4u
 

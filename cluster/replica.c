@@ -510,6 +510,9 @@ void replica_step(struct replica *replica, struct replica_message *message, uint
     actions->first = NULL;
     actions->last = &actions->first;
     replica->actions = actions;
+    /* A process that was stopped has not led meanwhile: leases must not run out because nobody could renew them. */
+    if (replica->now_ms > 0 && now_ms > replica->now_ms + REPLICA_STOPPED_MS)
+        replica->led_since_ms += now_ms - replica->now_ms;
     if (now_ms > replica->now_ms)
         replica->now_ms = now_ms;
     guard_clock(&replica->guard, replica->now_ms);
