@@ -265,7 +265,7 @@ static void record_received(struct client *client, uint32_t connection, struct s
 {
     uint32_t xid;
     CHECK(record.size_bytes >= 4);
-    client->heard_ms = world_now_ms(world_of(client));
+    client->heard_ms = population_clock_ms(client->population);
     xid = (uint32_t)record.data[0] << 24 | (uint32_t)record.data[1] << 16 | (uint32_t)record.data[2] << 8 |
           record.data[3];
     if (client->phase != PHASE_WORK && connection == 0 && client->setup.record.data != NULL &&

@@ -24,6 +24,7 @@
     X(blocks_read, "reads from block files", true)                                                                     \
     X(flushes, "flushes", true)                                                                                        \
     X(hours_down, "hours without the node", true)                                                                      \
+    X(stops, "stops of the node for longer than a lease", true)                                                        \
     X(slow_disk, "slow moments of the disk", true)                                                                     \
     X(clock_jumps, "jumps of the wall clock", true)                                                                    \
     X(full_disk, "times the disk was full", true)                                                                      \

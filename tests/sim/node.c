@@ -386,6 +386,11 @@ void node_fill_disk(struct node *node, uint64_t delay_us)
     world_after(node->world, delay_us, make_room, node, node->life);
 }
 
+void node_was_stopped(struct node *node)
+{
+    node->was_stopped = true;
+}
+
 void node_slow_disk(struct node *node, uint64_t delay_us)
 {
     node->disk_slow_until_us = node->world->now_us + delay_us;

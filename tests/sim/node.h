@@ -52,6 +52,8 @@ void node_crash_in_flush(struct node *node);
 void node_flush(struct node *node);
 /* State and blocks find no room until the delay is over. */
 void node_fill_disk(struct node *node, uint64_t delay_us);
+/* Time has passed without it: connections may look idle to it. */
+void node_was_stopped(struct node *node);
 void node_slow_disk(struct node *node, uint64_t delay_us);
 
 /* --- looking --- */

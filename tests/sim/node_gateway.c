@@ -84,7 +84,7 @@ static void carry(struct node *node, uint32_t loop, const struct frontend_action
             break;
         case FRONTEND_DO_CLOSE:
         case FRONTEND_DO_ABORT:
-            if (action->kind == FRONTEND_DO_CLOSE && action->reason != NULL)
+            if (action->kind == FRONTEND_DO_CLOSE && action->reason != NULL && !node->was_stopped)
                 world_violation(node->world, "the node closes a client's connection: %s", action->reason);
             if ((wire = wire_of(node, action->connection)) != NULL)
                 network_close(wire, action->kind == FRONTEND_DO_ABORT);
@@ -112,9 +112,8 @@ static void step(struct node *node, uint32_t loop, struct frontend_message *mess
 {
     struct view *view = &node->views[loop];
     view_refresh(view);
-    struct nfs4_moment moment =
-        frontend_moment(view, &node->published, node->options.loop_count, world_now_ms(node->world),
-                        node->clock.wall_ns(node->clock.context));
+    struct nfs4_moment moment = frontend_moment(view, &node->published, node->options.loop_count,
+                                                world_now_ms(node->world), node->clock.wall_ns(node->clock.context));
     const struct frontend_action *actions = frontend_step(node->frontends[loop], message, &moment);
     CHECK(!view->read->failed);
     carry(node, loop, actions);

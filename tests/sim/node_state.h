@@ -104,6 +104,7 @@ struct node {
     uint64_t flush_number;
 
     /* Faults. */
+    bool was_stopped;
     bool kv_fault;       /* a write of the state will be the last */
     bool crash_at_flush; /* at one of its steps */
     bool disk_full;

@@ -87,7 +87,7 @@ static void judge_lease(struct population *population, struct client_record *rec
     if (client->identity != record->identity || record->expired)
         return; /* an earlier boot, or it had run out before */
     uint64_t heard_ms = client->heard_ms > population->restarted_ms ? client->heard_ms : population->restarted_ms;
-    uint64_t silent_ms = world_now_ms(population->world) - heard_ms;
+    uint64_t silent_ms = population_clock_ms(population) - heard_ms;
     if (silent_ms + REPLY_MS < NFS4_LEASE_DEFAULT_SECONDS * 1000u)
         world_violation(population->world, "client %u %s after %llu ms of silence", client->number, what,
                         (unsigned long long)silent_ms);
@@ -143,7 +143,12 @@ struct oracle_ports population_oracle_ports(struct population *population)
 
 void population_restarted(struct population *population)
 {
-    population->restarted_ms = world_now_ms(population->world);
+    population->restarted_ms = population_clock_ms(population);
+}
+
+uint64_t population_clock_ms(const struct population *population)
+{
+    return world_now_ms(population->world) - population->stopped_ms;
 }
 
 void population_keep_ghost(struct population *population, const uint8_t session[16], struct request *request)

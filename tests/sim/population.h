@@ -49,7 +49,7 @@ struct client {
     struct population *population;
     uint32_t number;
     uint32_t identity; /* in the model; another one after each reboot and each loss */
-    uint64_t heard_ms; /* when the node last answered, or began to serve again */
+    uint64_t heard_ms; /* on population_clock_ms: when the node last answered, or began to serve again */
     bool sleeping;     /* until an event wakes it */
     char name[16];
     struct verifier4 verifier;
@@ -93,7 +93,8 @@ struct population {
     struct ghost *ghosts; /* owned */
     size_t ghost_count;
     size_t ghost_room;
-    uint64_t restarted_ms; /* when the node last began to serve */
+    uint64_t stopped_ms;   /* how long the machine has stood still, in all */
+    uint64_t restarted_ms; /* when the node last began to serve, on population_clock_ms */
     bool slow;             /* clients think long, so that leases can run out */
     struct oracle *oracle;
     struct network *network;
@@ -116,6 +117,8 @@ struct network_ports population_ports(struct population *population);
 struct oracle_ports population_oracle_ports(struct population *population);
 /* The node serves again: leases stood still until now. */
 void population_restarted(struct population *population);
+/* Time that can age a lease: without what the machine has stood still. */
+uint64_t population_clock_ms(const struct population *population);
 /* Keeps a request of a client that no longer waits for it. */
 void population_keep_ghost(struct population *population, const uint8_t session[16], struct request *request);
 /* A client knows its id and session. */

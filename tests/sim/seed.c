@@ -53,6 +53,19 @@ static void fault_clock(struct seed *seed)
     world_count(&seed->world, COUNT_clock_jumps, 1);
 }
 
+/* SIGSTOP, or a virtual machine that is frozen: nobody can renew a lease, so none may run out. */
+static void fault_stop(struct seed *seed)
+{
+    if (!node_serves(seed->node))
+        return;
+    world_trace(&seed->world, "the machine is stopped");
+    world_count(&seed->world, COUNT_stops, 1);
+    uint64_t stop_ms = NFS4_LEASE_DEFAULT_SECONDS * UINT64_C(1000) * (1 + world_draw(&seed->world, 3));
+    world_stop(&seed->world, stop_ms * 1000);
+    node_was_stopped(seed->node);
+    seed->population.stopped_ms += stop_ms;
+}
+
 static void fault_cut(struct seed *seed)
 {
     struct wire *wire = network_any(seed->network);
@@ -78,6 +91,8 @@ static void fault(void *context, uint64_t number)
             fault_cut(seed);
         return;
     }
+    if (world_chance(world, 50))
+        fault_stop(seed);
     if (draw < 3) {
         fault_crash(seed);
     } else {

@@ -51,6 +51,9 @@ void world_after(struct world *world, uint64_t delay_us, world_action *action, v
 /* Runs the next event; false if there is none. */
 bool world_step(struct world *world);
 
+/* The machine stands still, its clocks go on: what should have happened meanwhile happens late. */
+void world_stop(struct world *world, uint64_t delay_us);
+
 struct clock world_clock(struct world *world);
 uint64_t world_now_ms(const struct world *world);
 
