@@ -1,5 +1,5 @@
 /* raft_guard.h: libraft's core behind the rules that make it safe (docs/raft-guard.md). The library is used through
- * raft_step() alone; nobody else calls it. Rules G1 to G14, G2B and G8B each have a compile switch
+ * raft_step() alone; nobody else calls it. Rules G1 to G15, G2B and G8B each have a compile switch
  * QNFS_PLANT_G<N>_OFF, so that the simulator can show that it misses none.
  *
  * Rules that wrap a step act inside guard_step. The others are questions that the replica asks before it submits,
@@ -94,12 +94,14 @@ enum guard_change guard_may_change(const struct raft_guard *guard, const struct 
 /* G8b: a standby may be promoted when it is this close. */
 #define GUARD_PROMOTE_LAG_MAX 32u
 
-/* --- G6, G7, G11 --- */
+/* --- G6, G7, G11, G15 --- */
 
 /* G6: apply up to here. */
 uint64_t guard_apply_limit(const struct raft_guard *guard, uint64_t durable_index);
 /* G7: whether an append whose last configuration has this index (0: none) must wait until our own disk has it. */
 bool guard_holds(uint64_t configuration_index, uint64_t durable_index);
+/* G15: whether the core may be told of a snapshot that ends at index. */
+bool guard_may_snapshot(uint64_t index);
 /* G11: when to feed RAFT_TIMEOUT. */
 uint64_t guard_deadline(const struct raft_guard *guard);
 

@@ -346,8 +346,8 @@ static void snapshot_request(struct replica *replica)
 {
     uint64_t index = replica->flushed_index;
     /* After an install the state may be ahead of log and core for a while. */
-    if (index <= replica->snapshot.index || replica->saving_snapshot || index > replica->durable_index ||
-        index > replica->scanned_index || replica->install_state >= INSTALL_PLACED)
+    if (index <= replica->snapshot.index || !guard_may_snapshot(index) || replica->saving_snapshot ||
+        index > replica->durable_index || index > replica->scanned_index || replica->install_state >= INSTALL_PLACED)
         return;
     struct log_snapshot *next = &replica->next_snapshot;
     *next = (struct log_snapshot){.index = index, .term = log_terms_find(&replica->terms, index)};

@@ -222,6 +222,10 @@ void replica_core_start(struct replica *replica)
     replica->scanned_index = replica->snapshot.index;
     if (replica->snapshot.index == 0 && replica->last_index > 0)
         replica->scanned_index = 1;
+#ifdef QNFS_PLANT_G9_OFF
+    if (replica->applied_index > replica->scanned_index)
+        replica->scanned_index = replica->applied_index;
+#endif
     if (replica->applied_index > replica->guard.commit_index && replica->applied_index <= replica->last_index)
         replica->guard.commit_index = replica->applied_index;
 }

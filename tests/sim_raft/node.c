@@ -7,7 +7,6 @@
 static void writer_run(struct world *world, struct node *node, void *thing);
 static void apply_run(struct world *world, struct node *node, void *thing);
 static void tick_run(struct world *world, struct node *node, void *thing);
-static void transfer_ask(struct world *world, struct node *node, void *thing);
 
 /* --- messages to the replica --- */
 
@@ -26,7 +25,7 @@ bool node_event_is_message(event_do act)
 }
 
 /* In order, a little later. */
-static void post(struct node *node, struct replica_message *message)
+void node_post(struct node *node, struct replica_message *message)
 {
     uint64_t at_ms = node->world->now_ms + world_chance(node->world, 3);
     if (at_ms < node->inbox_ms)
@@ -35,7 +34,7 @@ static void post(struct node *node, struct replica_message *message)
     world_after(node->world, at_ms - node->world->now_ms, node, node->life, node_event_message, message);
 }
 
-static struct replica_message *message_create(enum replica_message_kind kind, uint64_t index)
+struct replica_message *node_message(enum replica_message_kind kind, uint64_t index)
 {
     struct replica_message *message = calloc(1, sizeof *message);
     CHECK(message != NULL);
@@ -190,7 +189,7 @@ static void writer_run(struct world *world, struct node *node, void *thing)
             world_count(world, COUNT_read_back);
         if (reply->kind == REPLICA_SPACE)
             node->space = reply->space;
-        post(node, reply);
+        node_post(node, reply);
     }
     if (status != STATUS_OK) {
         world_trace(world, "%llu: the disk fails", (unsigned long long)node->id);
@@ -226,7 +225,8 @@ static void apply_run(struct world *world, struct node *node, void *thing)
 {
     (void)thing;
     node->applying = false;
-    size_t count = world_permille(world, 300) ? 1 + world_chance(world, node->queue_count) : node->queue_count;
+    size_t count = node->machine.index == 0 || world_permille(world, 300) ? 1 + world_chance(world, node->queue_count)
+                                                                          : node->queue_count;
     uint64_t applied_index = node->machine.index;
     for (size_t i = 0; i < count; i++) {
         struct replica_entry *entry = &node->queue[i];
@@ -241,7 +241,9 @@ static void apply_run(struct world *world, struct node *node, void *thing)
     node->queue_count -= count;
     memmove(node->queue, node->queue + count, node->queue_count * sizeof *node->queue);
     if (node->machine.index > applied_index)
-        post(node, message_create(REPLICA_APPLIED, node->machine.index));
+        node_post(node, node_message(REPLICA_APPLIED, node->machine.index));
+    if (applied_index == 0 && node->machine.index == 1 && world_permille(world, 300))
+        node_flush(node); /* the least snapshot that there can be */
     if (world->flush_entries != 0 && node->machine.index >= node->flushed_index + world->flush_entries)
         node_flush(node);
     if (node->queue_count > 0 && !node->applying) {
@@ -255,71 +257,9 @@ void node_flush(struct node *node)
     if (node->machine.index == node->flushed_index)
         return;
     world_count(node->world, COUNT_flushes);
-    post(node, message_create(REPLICA_APPLIED, node->machine.index));
+    node_post(node, node_message(REPLICA_APPLIED, node->machine.index));
     node->flushed_index = node->machine.index;
-    post(node, message_create(REPLICA_FLUSHED, node->flushed_index));
-}
-
-/* --- snapshots of other members --- */
-
-static void transfer_end(struct world *world, struct transfer *transfer)
-{
-    (void)world;
-    free(transfer->machine.rows);
-    free(transfer);
-}
-
-/* The files are there, or will not come. */
-void node_event_transfer(struct world *world, struct node *node, void *thing)
-{
-    struct transfer *transfer = thing;
-    struct replica_message *message = message_create(REPLICA_INSTALLED, 0);
-    if (transfer->fails || transfer->snapshot.index <= node->machine.index) {
-        world_count(world, COUNT_installs_failed);
-    } else {
-        world_trace(world, "%llu: the state is that of %llu at %llu", (unsigned long long)node->id,
-                    (unsigned long long)transfer->from, (unsigned long long)transfer->snapshot.index);
-        machine_copy(&node->machine, &transfer->machine);
-        node->flushed_index = node->machine.index;
-        node->installed = transfer->snapshot;
-        node->placed = true;
-        message->snapshot = calloc(1, sizeof *message->snapshot);
-        CHECK(message->snapshot != NULL);
-        *message->snapshot = transfer->snapshot;
-    }
-    post(node, message);
-    transfer_end(world, transfer);
-    if (node->placed && !world->healed && world_permille(world, 40))
-        node_crash(node);
-}
-
-/* The other member is asked; what it gives is its state of now. */
-static void transfer_ask(struct world *world, struct node *node, void *thing)
-{
-    struct transfer *transfer = thing;
-    struct node *from = &world->nodes[transfer->from];
-    uint64_t wanted = transfer->snapshot.index;
-    bool cut = world->network.cut[from->id][node->id] || world->network.cut[node->id][from->id];
-    if (cut || !from->up || from->machine.index < wanted || (!world->healed && world_permille(world, 100))) {
-        transfer->fails = true;
-    } else {
-        machine_copy(&transfer->machine, &from->machine);
-        transfer->snapshot = machine_snapshot(&from->machine);
-        if (transfer->snapshot.index > wanted)
-            world_count(world, COUNT_installs_later);
-    }
-    uint64_t delay_ms = 20 + world_chance(world, !world->healed && world_permille(world, 200) ? 4000 : 300);
-    world_after(world, delay_ms, node, node->life, node_event_transfer, transfer);
-}
-
-static void install_begin(struct node *node, const struct replica_action *action)
-{
-    struct transfer *transfer = calloc(1, sizeof *transfer);
-    CHECK(transfer != NULL);
-    transfer->from = action->leader;
-    transfer->snapshot = *action->snapshot;
-    world_count(node->world, COUNT_installs_asked);
-    world_after(node->world, 1 + world_chance(node->world, 20), node, node->life, transfer_ask, transfer);
+    node_post(node, node_message(REPLICA_FLUSHED, node->flushed_index));
 }
 
 /* --- actions --- */
@@ -339,6 +279,8 @@ static void role_take(struct node *node, const struct replica_action *action)
     if (configuration_voters(node_configuration(node)) == 1)
         world_count(world, COUNT_sole_voters);
     oracle_leads(node);
+    if (!world->healed && world_permille(world, world->eager_permille))
+        world_after(world, world_chance(world, 3), node, node->life, world_change, NULL);
 }
 
 static void send(struct node *node, struct peer_message *message)
@@ -376,7 +318,7 @@ static void carry(struct node *node)
         case REPLICA_ACTION_SPACE: break;
         case REPLICA_ACTION_SEND: send(node, action->peer); break;
         case REPLICA_ACTION_FORWARD: network_forward(world, node, action->leader, action->proposal); break;
-        case REPLICA_ACTION_INSTALL: install_begin(node, action); break;
+        case REPLICA_ACTION_INSTALL: node_fetch(node, action); break;
         case REPLICA_ACTION_CHANGED:
             world_trace(world, "%llu: change %d of %llu: %s at %llu", (unsigned long long)node->id, action->change.kind,
                         (unsigned long long)action->change.id, status_name(action->status),

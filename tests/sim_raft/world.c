@@ -192,6 +192,21 @@ static void change(struct world *world, struct node *leader)
     node_step(leader, &message);
 }
 
+void world_change(struct world *world, struct node *node, void *thing)
+{
+    (void)thing;
+    if (node->role != REPLICA_LEADER || world->healed)
+        return;
+    change(world, node);
+    /* And often that is all that it lives to do. */
+    if (node->up && world_permille(world, 300)) {
+        for (uint64_t i = 1; i <= world->node_count; i++) {
+            if (world_permille(world, 700))
+                world->network.cut[node->id][i] = world->network.cut[i][node->id] = true;
+        }
+    }
+}
+
 static void transfer(struct world *world, struct node *leader)
 {
     struct replica_message message = {.kind = REPLICA_TRANSFER};
@@ -281,7 +296,7 @@ static void crash_some(struct world *world)
 }
 
 struct chaos {
-    uint32_t propose, change, transfer, crash, partition, pause, disk;
+    uint32_t propose, change, transfer, crash, partition, pause, disk, flush;
     bool quiet; /* now and then nobody proposes anything */
 };
 
@@ -329,7 +344,7 @@ static void chaos_tick(struct world *world, const struct chaos *chaos)
         pause_some(world);
     if (world_permille(world, chaos->disk))
         disk_trouble(world, victim(world));
-    if (world_permille(world, 30)) {
+    if (world_permille(world, chaos->flush)) {
         struct node *node = &world->nodes[1 + world_chance(world, world->node_count)];
         if (node->up)
             node_flush(node);
@@ -352,6 +367,7 @@ static void world_draw(struct world *world, uint64_t *founders)
     world->flush_entries = world_permille(world, 150) ? 0 : 5 + world_chance(world, 60);
     world->trailing_bytes = 64 + world_chance(world, world_permille(world, 300) ? 200 : 8000);
     world->append_bytes = world_permille(world, 300) ? 1u << 20 : 1 + world_chance(world, 2000);
+    world->eager_permille = world_permille(world, 300) ? 500 : 0;
     world->network.ordered = world_permille(world, 300);
     world->network.lost_permille = world_permille(world, 300) ? 0 : (uint32_t)world_chance(world, 200);
     world->network.doubled_permille = (uint32_t)world_chance(world, 100);
@@ -370,6 +386,7 @@ static void run_chaos(struct world *world)
         .partition = (uint32_t)world_chance(world, 60),
         .pause = world_permille(world, 500) ? 0 : (uint32_t)world_chance(world, 30),
         .disk = world_permille(world, 600) ? 0 : (uint32_t)world_chance(world, 30),
+        .flush = world->flush_entries == 0 && world_permille(world, 500) ? 0 : 30,
         .quiet = world_permille(world, 200),
     };
     uint64_t end_ms = world->now_ms + 4000 + world_chance(world, 12000);

@@ -4,6 +4,7 @@
  *
  *   world.c     clock, events, faults that the seed draws, the run of one seed
  *   node.c      a node's lives: start, actors, crash
+ *   transfer.c  snapshots on their way
  *   network.c   messages between nodes
  *   oracle.c    what must be true at any time */
 #ifndef TESTS_SIM_RAFT_WORLD_H
@@ -146,7 +147,12 @@ void node_start(struct node *node);
 void node_crash(struct node *node);
 /* One message to the replica, now. */
 void node_step(struct node *node, struct replica_message *message);
+/* A message to the replica on the heap, and its way through the node's inbox: in order, a little later. */
+struct replica_message *node_message(enum replica_message_kind kind, uint64_t index);
+void node_post(struct node *node, struct replica_message *message);
 void node_flush(struct node *node);
+/* transfer.c: REPLICA_ACTION_INSTALL. */
+void node_fetch(struct node *node, const struct replica_action *action);
 /* The newest configuration in its log. */
 const struct configuration *node_configuration(const struct node *node);
 void node_add_change(struct node *node, uint64_t index, struct slice bytes);
@@ -219,6 +225,7 @@ struct world {
     uint64_t flush_entries;
     uint64_t trailing_bytes;
     uint64_t append_bytes;
+    uint32_t eager_permille; /* how often a new leader is asked for a change at once */
     bool changes_answered;
 
     struct command *commands; /* all, freed at the end */
@@ -236,6 +243,8 @@ bool world_permille(struct world *world, uint32_t permille);
 void world_count(struct world *world, enum counter counter);
 void world_trace(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 _Noreturn void world_violation(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* An event: some change of the membership is asked of the node, if it leads. */
+void world_change(struct world *world, struct node *node, void *thing);
 struct node *world_leader(struct world *world);
 
 #define REQUIRE(world, condition)                                                                                      \

@@ -340,6 +340,14 @@ static void test_g14(void **state)
     teardown(&fixture);
 }
 
+static void test_g15(void **state)
+{
+    (void)state;
+    assert_false(guard_may_snapshot(0));
+    assert_false(guard_may_snapshot(1));
+    assert_true(guard_may_snapshot(2));
+}
+
 static void test_lease(void **state)
 {
     (void)state;
@@ -354,11 +362,11 @@ static void test_lease(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_g1),  cmocka_unit_test(test_g2),    cmocka_unit_test(test_g3),
-        cmocka_unit_test(test_g4),  cmocka_unit_test(test_g5),    cmocka_unit_test(test_g6),
-        cmocka_unit_test(test_g7),  cmocka_unit_test(test_g8),    cmocka_unit_test(test_g10),
-        cmocka_unit_test(test_g11), cmocka_unit_test(test_g12),   cmocka_unit_test(test_g13),
-        cmocka_unit_test(test_g14), cmocka_unit_test(test_lease),
+        cmocka_unit_test(test_g1),  cmocka_unit_test(test_g2),  cmocka_unit_test(test_g3),
+        cmocka_unit_test(test_g4),  cmocka_unit_test(test_g5),  cmocka_unit_test(test_g6),
+        cmocka_unit_test(test_g7),  cmocka_unit_test(test_g8),  cmocka_unit_test(test_g10),
+        cmocka_unit_test(test_g11), cmocka_unit_test(test_g12), cmocka_unit_test(test_g13),
+        cmocka_unit_test(test_g14), cmocka_unit_test(test_g15), cmocka_unit_test(test_lease),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,331 @@
+/* A replica among others, the others played by the test: what it sends, what it hands on, what it holds back. What only
+ * shows in runs of several replicas is tests/sim_raft's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/check.h"
+#include "base/heap.h"
+#include "cluster/log_writer.h"
+#include "cluster/peer_message.h"
+
+struct fixture {
+    struct replica *replica;
+    struct replica_actions actions;
+    uint64_t now_ms;
+    struct peer_message *sent[64]; /* of the last step */
+    size_t sent_count;
+    size_t order_of_vote; /* position of the vote's request among the actions; 0: none */
+    size_t order_of_send; /* of the first message */
+    uint64_t forwarded_to;
+    size_t forwarded;
+    enum replica_role role;
+    uint64_t leader;
+    struct log_snapshot asked;
+    enum status changed;
+};
+
+static void sent_drop(struct fixture *fixture)
+{
+    for (size_t i = 0; i < fixture->sent_count; i++)
+        peer_message_free(fixture->sent[i]);
+    fixture->sent_count = 0;
+}
+
+static void step(struct fixture *fixture, struct replica_message *message)
+{
+    if (message->kind != REPLICA_PROPOSE)
+        list_init(&message->proposals);
+    replica_step(fixture->replica, message, fixture->now_ms, 0, &fixture->actions);
+    sent_drop(fixture);
+    fixture->order_of_vote = fixture->order_of_send = 0;
+    size_t order = 0;
+    for (const struct replica_action *action = fixture->actions.first; action != NULL; action = action->next) {
+        order++;
+        switch (action->kind) {
+        case REPLICA_ACTION_LOG:
+            if (action->request->kind == LOG_REQUEST_VOTE)
+                fixture->order_of_vote = order;
+            log_request_free(action->request);
+            break;
+        case REPLICA_ACTION_APPLY: buffer_put(action->entry.bytes); break;
+        case REPLICA_ACTION_ROLE:
+            fixture->role = action->role;
+            fixture->leader = action->leader;
+            break;
+        case REPLICA_ACTION_SEND:
+            if (fixture->order_of_send == 0)
+                fixture->order_of_send = order;
+            fixture->sent[fixture->sent_count++] = action->peer;
+            break;
+        case REPLICA_ACTION_FORWARD:
+            fixture->forwarded++;
+            fixture->forwarded_to = action->leader;
+            break;
+        case REPLICA_ACTION_INSTALL: fixture->asked = *action->snapshot; break;
+        case REPLICA_ACTION_CHANGED: fixture->changed = action->status; break;
+        case REPLICA_ACTION_COMMIT:
+        case REPLICA_ACTION_REFUSED:
+        case REPLICA_ACTION_SPACE: break;
+        }
+    }
+}
+
+static void feed(struct fixture *fixture, enum replica_message_kind kind, uint64_t index)
+{
+    struct replica_message message = {.kind = kind, .index = index};
+    step(fixture, &message);
+}
+
+static void receive(struct fixture *fixture, struct peer_message *peer)
+{
+    struct replica_message message = {.kind = REPLICA_RECEIVE, .peer = peer};
+    step(fixture, &message);
+    assert_null(message.peer);
+}
+
+static void propose(struct fixture *fixture, struct proposal *proposal)
+{
+    struct replica_message message = {.kind = REPLICA_PROPOSE};
+    list_init(&message.proposals);
+    proposal->command = slice_make((const uint8_t *)"command", 7);
+    list_append(&message.proposals, &proposal->link);
+    step(fixture, &message);
+}
+
+/* Node 1 of three, with 5 entries of term 1 of which 3 are applied. */
+static void setup(struct fixture *fixture)
+{
+    *fixture = (struct fixture){.now_ms = 1000, .changed = STATUS_COUNT};
+    struct configuration three = {3, {{1, MEMBER_VOTER}, {2, MEMBER_VOTER}, {3, MEMBER_VOTER}}};
+    struct log_recovered_entry entries[5] = {{.term = 1, .kind = REPLICA_ENTRY_CONFIGURATION, .configuration = &three},
+                                             {.term = 1},
+                                             {.term = 1},
+                                             {.term = 1},
+                                             {.term = 1}};
+    struct log_recovered recovered = {.term = 1, .first_index = 1, .entry_count = 5, .entries = entries};
+    struct replica_options options = {
+        .id = 1, .seed = 1, .election_ms = 300, .heartbeat_ms = 50, .applied_index = 3, .feature_level = 1};
+    fixture->replica = replica_create(&options, &recovered);
+    replica_actions_init(&fixture->actions);
+    feed(fixture, REPLICA_START, 0);
+}
+
+static void teardown(struct fixture *fixture)
+{
+    sent_drop(fixture);
+    replica_destroy(fixture->replica);
+    replica_actions_fini(&fixture->actions);
+}
+
+static struct peer_message *heartbeat(uint64_t term, uint64_t previous_index)
+{
+    struct peer_message *message = peer_message_create(PEER_MESSAGE_APPEND, 2);
+    message->term = term;
+    message->previous_index = previous_index;
+    message->previous_term = 1;
+    message->commit_index = 3;
+    return message;
+}
+
+static struct peer_message *vote_result(uint64_t peer, uint64_t term, bool pre_vote)
+{
+    struct peer_message *message = peer_message_create(PEER_MESSAGE_VOTE_RESULT, peer);
+    message->term = term;
+    message->pre_vote = pre_vote;
+    message->granted = true;
+    message->features = 1;
+    return message;
+}
+
+static void elect(struct fixture *fixture)
+{
+    fixture->now_ms += 1000;
+    feed(fixture, REPLICA_TICK, 0);
+    assert_int_equal(fixture->role, REPLICA_CANDIDATE);
+    assert_int_equal(fixture->sent_count, 2);
+    assert_true(fixture->sent[0]->pre_vote);
+    receive(fixture, vote_result(3, 2, true));
+    assert_int_equal(fixture->sent_count, 0); /* its own vote is not safe yet */
+    assert_int_not_equal(fixture->order_of_vote, 0);
+    feed(fixture, REPLICA_VOTE_SAVED, 0);
+    assert_int_equal(fixture->sent_count, 2);
+    assert_int_equal(fixture->sent[0]->kind, PEER_MESSAGE_VOTE);
+    receive(fixture, vote_result(3, 2, false));
+    assert_int_equal(fixture->role, REPLICA_LEADER);
+}
+
+/* A proposal waits while nobody leads, and goes to whoever leads then. */
+static void test_forward(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct proposal proposals[2] = {0};
+    setup(&fixture);
+    propose(&fixture, &proposals[0]);
+    assert_int_equal(fixture.forwarded, 0);
+    receive(&fixture, heartbeat(2, 5));
+    assert_int_equal(fixture.forwarded, 0); /* the new term is not safe yet */
+    feed(&fixture, REPLICA_VOTE_SAVED, 0);
+    assert_int_equal(fixture.leader, 2);
+    assert_int_equal(fixture.forwarded, 1);
+    assert_int_equal(fixture.forwarded_to, 2);
+    propose(&fixture, &proposals[1]);
+    assert_int_equal(fixture.forwarded, 2);
+    teardown(&fixture);
+}
+
+/* Whatever an update says, a new term or vote is safe before anything leaves; what comes meanwhile waits. */
+static void test_nothing_leaves_before_the_vote(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    setup(&fixture);
+    fixture.now_ms += 400; /* the promise of an earlier life has run out */
+    struct peer_message *vote = peer_message_create(PEER_MESSAGE_VOTE, 3);
+    vote->term = 4;
+    vote->last_index = 9;
+    vote->last_term = 3;
+    receive(&fixture, vote);
+    assert_int_not_equal(fixture.order_of_vote, 0);
+    assert_int_equal(fixture.sent_count, 0);
+    receive(&fixture, heartbeat(4, 5));
+    assert_int_equal(fixture.sent_count, 0);
+    assert_int_equal(fixture.actions.deadline_ms, UINT64_MAX);
+    feed(&fixture, REPLICA_VOTE_SAVED, 0);
+    assert_int_equal(fixture.sent_count, 2);
+    assert_int_equal(fixture.sent[0]->kind, PEER_MESSAGE_VOTE_RESULT);
+    assert_true(fixture.sent[0]->granted);
+    assert_int_equal(fixture.sent[1]->kind, PEER_MESSAGE_APPEND_RESULT);
+    teardown(&fixture);
+}
+
+/* G14: a started node votes only when what it may have promised has run out. */
+static void test_started_node_does_not_vote(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    setup(&fixture);
+    struct peer_message *vote = peer_message_create(PEER_MESSAGE_VOTE, 3);
+    vote->term = 4;
+    vote->last_index = 9;
+    vote->last_term = 3;
+    receive(&fixture, vote);
+    assert_int_equal(fixture.order_of_vote, 0);
+    assert_int_equal(fixture.sent_count, 0);
+    teardown(&fixture);
+}
+
+/* The leader sends a new entry at once, and what is committed as soon as it is, by an empty append at what the member
+ * has acknowledged. */
+static void test_leader(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct proposal proposal = {0};
+    setup(&fixture);
+    elect(&fixture);
+    fixture.now_ms += 100;
+    for (uint64_t peer = 2; peer <= 3; peer++) {
+        struct peer_message *result = peer_message_create(PEER_MESSAGE_APPEND_RESULT, peer);
+        result->term = 2;
+        result->last_index = 5;
+        result->features = 1;
+        receive(&fixture, result);
+    }
+    /* The core has added a barrier of its term as entry 6. */
+    propose(&fixture, &proposal);
+    struct replica_status status;
+    replica_status(fixture.replica, &status);
+    assert_int_equal(status.last_index, 7);
+    assert_int_equal(fixture.sent_count, 2);
+    assert_int_equal(fixture.sent[0]->entries[fixture.sent[0]->entry_count - 1].index, 7);
+    feed(&fixture, REPLICA_PERSISTED, 7);
+    struct peer_message *result = peer_message_create(PEER_MESSAGE_APPEND_RESULT, 3);
+    result->term = 2;
+    result->last_index = 7;
+    receive(&fixture, result);
+    bool noticed = false;
+    for (size_t i = 0; i < fixture.sent_count; i++) {
+        const struct peer_message *sent = fixture.sent[i];
+        noticed |= sent->kind == PEER_MESSAGE_APPEND && sent->peer == 3 && sent->entry_count == 0 &&
+                   sent->commit_index == 7 && sent->previous_index == 7;
+    }
+    assert_true(noticed);
+    replica_status(fixture.replica, &status);
+    assert_int_equal(status.commit_index, 7);
+    teardown(&fixture);
+}
+
+/* Changes of what is not there, or by who does not lead, are refused with an answer. */
+static void test_change(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    setup(&fixture);
+    struct replica_message change = {.kind = REPLICA_CHANGE, .change = {REPLICA_CHANGE_ADD, 4}};
+    step(&fixture, &change);
+    assert_int_equal(fixture.changed, STATUS_REFUSED);
+    elect(&fixture);
+    fixture.changed = STATUS_COUNT;
+    change.change = (struct replica_member_change){REPLICA_CHANGE_PROMOTE, 4};
+    step(&fixture, &change);
+    assert_int_equal(fixture.changed, STATUS_REFUSED);
+    fixture.changed = STATUS_COUNT;
+    change.change = (struct replica_member_change){REPLICA_CHANGE_ADD, 4};
+    step(&fixture, &change);
+    assert_int_equal(fixture.changed, STATUS_COUNT); /* it waits for an entry of its term to be committed (G4) */
+    step(&fixture, &change);
+    assert_int_equal(fixture.changed, STATUS_FULL);
+    teardown(&fixture);
+}
+
+/* A snapshot is asked for once, and the core hears of it only when the state is there. */
+static void test_install(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    setup(&fixture);
+    receive(&fixture, heartbeat(2, 5));
+    feed(&fixture, REPLICA_VOTE_SAVED, 0);
+    struct log_snapshot snapshot = {40, 2, 40, 1, {3, {{1, MEMBER_VOTER}, {2, MEMBER_VOTER}, {3, MEMBER_VOTER}}}};
+    for (unsigned i = 0; i < 2; i++) {
+        struct peer_message *message = peer_message_create(PEER_MESSAGE_SNAPSHOT, 2);
+        message->term = 2;
+        message->snapshot = HEAP_NEW(struct log_snapshot);
+        *message->snapshot = snapshot;
+        fixture.asked.index = 0;
+        receive(&fixture, message);
+        assert_int_equal(fixture.asked.index, i == 0 ? 40 : 0);
+    }
+    struct replica_status status;
+    replica_status(fixture.replica, &status);
+    assert_int_equal(status.last_index, 5);
+    snapshot.index = snapshot.cut_index = 44; /* the other node has gone on meanwhile */
+    struct replica_message installed = {.kind = REPLICA_INSTALLED, .snapshot = &snapshot};
+    step(&fixture, &installed);
+    replica_status(fixture.replica, &status);
+    assert_int_equal(status.last_index, 44);
+    assert_int_equal(status.applied_index, 44);
+    feed(&fixture, REPLICA_INSTALL_SAVED, 44);
+    assert_int_equal(fixture.sent_count, 1);
+    assert_int_equal(fixture.sent[0]->kind, PEER_MESSAGE_APPEND_RESULT);
+    assert_int_equal(fixture.sent[0]->last_index, 44);
+    teardown(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forward),
+        cmocka_unit_test(test_nothing_leaves_before_the_vote),
+        cmocka_unit_test(test_started_node_does_not_vote),
+        cmocka_unit_test(test_leader),
+        cmocka_unit_test(test_change),
+        cmocka_unit_test(test_install),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
