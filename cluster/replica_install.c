@@ -73,9 +73,11 @@ bool replica_install_next(struct replica *replica)
         replica->install_state = INSTALL_NONE; /* the log has got there by itself meanwhile */
         return false;
     }
-    uint64_t leader = replica->install_term > raft_current_term(&replica->guard.raft) ? replica->install_from
-                                                                                      : replica_leader(replica);
-    if (replica->saving_snapshot || leader == 0 || guard_state(&replica->guard) != RAFT_FOLLOWER)
+    uint64_t term = raft_current_term(&replica->guard.raft);
+    uint64_t leader = replica->install_term > term ? replica->install_from : replica_leader(replica);
+    /* What came may end in a newer term than the message that announced it; no log may be ahead of its node's term. */
+    bool early = replica->install.term > term && replica->install.term > replica->install_term;
+    if (early || replica->saving_snapshot || leader == 0 || guard_state(&replica->guard) != RAFT_FOLLOWER)
         return false;
     CHECK(leader != replica->options.id);
     install_feed(replica, leader);
@@ -86,6 +88,7 @@ void replica_install_begin(struct replica *replica, struct raft_update *update)
 {
     const struct log_snapshot *snapshot = &replica->install;
     CHECK(replica->install_state == INSTALL_PLACED && update->snapshot.metadata.index == snapshot->index);
+    CHECK(snapshot->term <= raft_current_term(&replica->guard.raft));
     raft_configuration_close(&update->snapshot.metadata.configuration); /* both are ours by now */
     raft_free(update->snapshot.chunk.base);
     replica->install_state = INSTALL_SAVING;

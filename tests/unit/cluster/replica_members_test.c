@@ -317,6 +317,37 @@ static void test_install(void **state)
     teardown(&fixture);
 }
 
+/* The state that comes may be of a newer term than the message that announced it. The core hears of it only in that term:
+ * else the snapshot's record would be ahead of the vote's, and the node would refuse to start. */
+static void test_install_of_a_newer_term(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    setup(&fixture);
+    receive(&fixture, heartbeat(2, 5));
+    feed(&fixture, REPLICA_VOTE_SAVED, 0);
+    struct log_snapshot snapshot = {40, 2, 40, 1, {3, {{1, MEMBER_VOTER}, {2, MEMBER_VOTER}, {3, MEMBER_VOTER}}}};
+    struct peer_message *message = peer_message_create(PEER_MESSAGE_SNAPSHOT, 2);
+    message->term = 2;
+    message->snapshot = HEAP_NEW(struct log_snapshot);
+    *message->snapshot = snapshot;
+    receive(&fixture, message);
+    assert_int_equal(fixture.asked.index, 40);
+    snapshot.index = snapshot.cut_index = 44;
+    snapshot.term = 7;
+    struct replica_message installed = {.kind = REPLICA_INSTALLED, .snapshot = &snapshot};
+    step(&fixture, &installed);
+    struct replica_status status;
+    replica_status(fixture.replica, &status);
+    assert_int_equal(status.last_index, 5);
+    receive(&fixture, heartbeat(7, 5));
+    feed(&fixture, REPLICA_VOTE_SAVED, 0);
+    replica_status(fixture.replica, &status);
+    assert_int_equal(status.last_index, 44);
+    assert_int_equal(status.term, 7);
+    teardown(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +357,7 @@ int main(void)
         cmocka_unit_test(test_leader),
         cmocka_unit_test(test_change),
         cmocka_unit_test(test_install),
+        cmocka_unit_test(test_install_of_a_newer_term),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
