@@ -298,10 +298,10 @@
 #define APPLIER_FLUSHES_MAX 4u
 /* When requests and replies took so much memory and take a quarter of it now, the allocator gives back what is free. */
 #define NODE_TRIM_BYTES (64u << 20)
-/* Room of the disk that is kept for a flush when the disk is full: this part of it, and not more than so many bytes, which
- * is more than a memtable takes on the disk. */
-#define NODE_BALLAST_DIVISOR 32u
-#define NODE_BALLAST_MAX_BYTES (64ull << 20)
+/* A memtable is this part of the disk, within the other bounds; and when the disk is full, there is one and a half of it
+ * that was kept: RocksDB does not go on before one fits. */
+#define NODE_MEMTABLE_DIVISOR 64u
+#define NODE_MEMTABLE_MIN_BYTES (4u << 20)
 /* Room without which a node does not start: RocksDB's own files of an opening, and some. */
 #define NODE_START_BYTES (4ull << 20)
 /* How long SIGTERM waits for the answers that clients wait for. */

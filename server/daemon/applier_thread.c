@@ -133,8 +133,12 @@ static void on_apply_idle(void *context)
     apply_alive(thread);
 }
 
+/* RocksDB is not asked for a flush that has no room: once one has failed it takes no change for seconds, with room or
+ * without. */
 static enum status flush_all(struct applier_thread *thread)
 {
+    if (!thread->ports.make_room(thread->ports.context))
+        return STATUS_NO_SPACE;
     enum status status = block_sync(thread->applier->blocks);
     return status == STATUS_OK ? kv_store_flush(thread->applier->store) : status;
 }
@@ -144,10 +148,8 @@ static void on_flush(void *context, struct list_link *link)
     struct applier_thread *thread = context;
     struct applier_post *post = container_of(link, struct applier_post, link);
     enum status status;
-    while ((status = flush_all(thread)) == STATUS_NO_SPACE && !atomic_load(&thread->stopping)) {
-        if (!thread->ports.make_room(thread->ports.context))
-            usleep(DISK_FULL_RETRY_MS * 1000);
-    }
+    while ((status = flush_all(thread)) == STATUS_NO_SPACE && !atomic_load(&thread->stopping))
+        usleep(DISK_FULL_RETRY_MS * 1000);
     if (status == STATUS_NO_SPACE) { /* stopping: the log has it all */
         free(post);
         return;

@@ -14,7 +14,7 @@ struct applier_ports {
     void (*effect)(void *context, const struct machine_effect *effect);
     /* The published index has moved. */
     void (*advanced)(void *context);
-    /* There is no room for a flush: gives it some that was kept. False: there is none. In the flusher's thread. */
+    /* Whether there is room for a flush, if need be that which was kept for it. In the flusher's thread. */
     bool (*make_room)(void *context);
     /* The state up to `index` is durable: the log below it may go. */
     void (*flushed)(void *context, uint64_t index);

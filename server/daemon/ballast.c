@@ -34,31 +34,28 @@ static bool file_make(const struct disk *disk, const char *path, uint64_t size_b
     return made;
 }
 
-bool ballast_room_for(const struct ballast *ballast, uint64_t size_bytes)
+static bool room_is_there(const struct disk *disk, uint64_t size_bytes)
 {
-    const struct disk *disk = ballast->disk;
     (void)disk->operations->file_remove(disk->context, PROBE_PATH); /* of a process that was killed here */
     return file_make(disk, PROBE_PATH, size_bytes) &&
            disk->operations->file_remove(disk->context, PROBE_PATH) == STATUS_OK;
 }
 
-void ballast_keep(struct ballast *ballast, uint64_t spare_bytes)
+void ballast_keep(struct ballast *ballast, uint64_t size_bytes, uint64_t spare_bytes)
 {
     const struct disk *disk = ballast->disk;
     uint64_t free_bytes;
     uint64_t total_bytes;
     pthread_mutex_lock(&ballast->mutex);
     if (!ballast->there && disk->operations->space(disk->context, &free_bytes, &total_bytes) == STATUS_OK) {
-        uint64_t size_bytes = total_bytes / NODE_BALLAST_DIVISOR;
-        if (size_bytes > NODE_BALLAST_MAX_BYTES)
-            size_bytes = NODE_BALLAST_MAX_BYTES;
-        if (size_bytes > 0 && free_bytes >= size_bytes && free_bytes - size_bytes >= spare_bytes)
+        if (free_bytes >= size_bytes && free_bytes - size_bytes >= spare_bytes)
             ballast->there = file_make(disk, BALLAST_PATH, size_bytes);
     }
     pthread_mutex_unlock(&ballast->mutex);
 }
 
-bool ballast_drop(struct ballast *ballast)
+/* False: it was not there. */
+static bool ballast_drop(struct ballast *ballast)
 {
     const struct disk *disk = ballast->disk;
     pthread_mutex_lock(&ballast->mutex);
@@ -67,4 +64,14 @@ bool ballast_drop(struct ballast *ballast)
         ballast->there = false;
     pthread_mutex_unlock(&ballast->mutex);
     return dropped;
+}
+
+bool ballast_make_room(struct ballast *ballast, uint64_t size_bytes, const struct log *log)
+{
+    if (room_is_there(ballast->disk, size_bytes))
+        return true;
+    if (!ballast_drop(ballast))
+        return false;
+    log_line(log, LOG_WARN, "the disk is full: the state gets the room that was kept for it");
+    return room_is_there(ballast->disk, size_bytes);
 }

@@ -39,6 +39,7 @@ struct node {
     struct kv_store *store;
     struct block_store *blocks;
     struct ballast ballast;
+    size_t memtable_bytes;
     struct published published;
     struct applier applier;
     struct replica_thread *replica;
@@ -149,10 +150,7 @@ static void node_advanced(void *context)
 static bool node_make_room(void *context)
 {
     struct node *node = context;
-    if (!ballast_drop(&node->ballast))
-        return false;
-    log_line(node->log, LOG_WARN, "the disk is full: the state gets the room that was kept for it");
-    return true;
+    return ballast_make_room(&node->ballast, node->memtable_bytes, node->log);
 }
 
 static void node_flushed(void *context, uint64_t index)
@@ -367,12 +365,16 @@ static enum status node_identify(struct node *node, char *trouble, size_t room)
 static enum status node_look_for_room(struct node *node, char *trouble, size_t room)
 {
     ballast_init(&node->ballast, &node->disk);
-    while (!ballast_room_for(&node->ballast, NODE_START_BYTES)) {
-        if (node_make_room(node))
-            continue;
+    if (!ballast_make_room(&node->ballast, NODE_START_BYTES, node->log)) {
         snprintf(trouble, room, "data-dir: the disk is full: a start needs %llu MiB", NODE_START_BYTES >> 20);
         return STATUS_NO_SPACE;
     }
+    uint64_t free_bytes;
+    uint64_t total_bytes;
+    enum status status = node->disk.operations->space(node->disk.context, &free_bytes, &total_bytes);
+    if (status != STATUS_OK)
+        return node_refuse(trouble, room, status, "looking at the disk's size");
+    node->memtable_bytes = ballast_memtable_bytes(total_bytes);
     return STATUS_OK;
 }
 
@@ -392,7 +394,7 @@ static enum status node_open(struct node *node, char *trouble, size_t room)
         log_line(node->log, LOG_INFO, "log: cut off %" PRIu64 " bytes of an append that was not finished",
                  node->recovered.torn_bytes);
     snprintf(path, sizeof(path), "%s/state", node->config->data_dir);
-    struct kv_rocksdb_options options = {.log = node->log};
+    struct kv_rocksdb_options options = {.log = node->log, .write_buffer_bytes = node->memtable_bytes};
     status = kv_rocksdb_open(path, &options, &node->store);
     if (status != STATUS_OK)
         return node_refuse(trouble, room, status, "opening the state");
@@ -532,7 +534,8 @@ void node_tick(struct node *node)
     atomic_store_explicit(&node->published.free_bytes, free_bytes, memory_order_relaxed);
     atomic_store_explicit(&node->published.total_bytes, total_bytes, memory_order_relaxed);
     if (!atomic_load_explicit(&node->published.log_low, memory_order_relaxed))
-        ballast_keep(&node->ballast, 2 * space_reserve_bytes(total_bytes));
+        ballast_keep(&node->ballast, node->memtable_bytes + node->memtable_bytes / 2,
+                     2 * space_reserve_bytes(total_bytes));
 }
 
 /* --- the end --- */
