@@ -179,6 +179,9 @@
 #define STORE_TEXT_LOG_BYTES ((size_t)4 << 20)
 /* How often a flush looks whether RocksDB is done, where its own waiting cannot be trusted. */
 #define STORE_FLUSH_POLL_NS 1000000
+/* Rows of the present state that the writer keeps at hand, and the largest of them with its key; others are read. */
+#define STORE_CACHED_ROWS 8192u
+#define STORE_CACHED_ROW_BYTES 2048u
 /* Released snapshots whose read options are kept for the next taker: more than gateway loops. */
 #define STORE_IDLE_VIEWS_MAX 64u
 

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/list.h"
+#include "statestore/store/row_cache.h"
 
 /* InfoLogLevel::HEADER_LEVEL of rocksdb/env.h, which is C++. */
 #define INFO_LOG_HEADER 5
@@ -30,6 +31,7 @@ struct rocksdb_store {
     rocksdb_flushoptions_t *flush_options;
     rocksdb_writebatch_t *batch; /* the one writer's; its memory is kept */
     struct rocksdb_view present;
+    struct row_cache *rows;    /* of the present; the one writer's */
     pthread_mutex_t idle_lock; /* any thread takes and releases snapshots */
     struct list idle;          /* views without a snapshot, with their read options */
     size_t idle_count;
@@ -73,9 +75,8 @@ static void view_error(struct rocksdb_view *view, char *text)
 
 /* --- views --- */
 
-static bool view_get(struct kv_read *read, struct slice key, struct arena *arena, struct slice *value)
+static bool view_read(struct rocksdb_view *view, struct slice key, struct arena *arena, struct slice *value)
 {
-    struct rocksdb_view *view = view_of(read);
     char *error = NULL;
     rocksdb_pinnableslice_t *pinned =
         rocksdb_get_pinned(view->owner->database, view->options, (const char *)key.data, key.size_bytes, &error);
@@ -87,6 +88,25 @@ static bool view_get(struct kv_read *read, struct slice key, struct arena *arena
     *value = arena_copy(arena, slice_make(bytes, size_bytes));
     rocksdb_pinnableslice_destroy(pinned);
     return true;
+}
+
+static bool view_get(struct kv_read *read, struct slice key, struct arena *arena, struct slice *value)
+{
+    return view_read(view_of(read), key, arena, value);
+}
+
+/* The same for the writer, who reads the same few rows again and again. */
+static bool present_get(struct kv_read *read, struct slice key, struct arena *arena, struct slice *value)
+{
+    struct rocksdb_view *view = view_of(read);
+    struct row_cache *rows = view->owner->rows;
+    enum row_known known = row_cache_get(rows, key, arena, value);
+    if (known != ROW_UNKNOWN)
+        return known == ROW_PRESENT;
+    bool found = view_read(view, key, arena, value);
+    if (!view->read.failed)
+        row_cache_put(rows, key, found ? *value : SLICE_EMPTY, !found);
+    return found;
 }
 
 struct rocksdb_position {
@@ -160,6 +180,13 @@ static void view_close(struct kv_read *read, struct kv_cursor *cursor)
 
 static const struct kv_read_operations view_operations = {
     .get = view_get,
+    .seek = view_seek,
+    .next = view_next,
+    .close = view_close,
+};
+
+static const struct kv_read_operations present_operations = {
+    .get = present_get,
     .seek = view_seek,
     .next = view_next,
     .close = view_close,
@@ -247,7 +274,10 @@ static enum status store_write(struct kv_store *base, struct transaction *transa
     }
     char *error = NULL;
     rocksdb_write(store->database, store->write_options, store->batch, &error);
-    return store_error(store->log, "write", error);
+    enum status status = store_error(store->log, "write", error);
+    for (size_t i = 0; status == STATUS_OK && i < transaction->count; i++)
+        row_cache_put(store->rows, changes[i].key, changes[i].value, changes[i].deleted);
+    return status;
 }
 
 static uint64_t store_property(struct rocksdb_store *store, const char *name)
@@ -348,6 +378,7 @@ static void store_free(struct rocksdb_store *store)
         view_free(container_of(link, struct rocksdb_view, link));
     }
     rocksdb_readoptions_destroy(store->present.options);
+    row_cache_destroy(store->rows);
     rocksdb_writebatch_destroy(store->batch);
     rocksdb_flushoptions_destroy(store->flush_options);
     rocksdb_writeoptions_destroy(store->write_options);
@@ -391,8 +422,9 @@ enum status kv_rocksdb_open(const char *path, const struct kv_rocksdb_options *o
     store->flush_options = rocksdb_flushoptions_create();
     rocksdb_flushoptions_set_wait(store->flush_options, 1);
     store->batch = rocksdb_writebatch_create();
+    store->rows = row_cache_create();
     store->present = (struct rocksdb_view){
-        .read = {.operations = &view_operations},
+        .read = {.operations = &present_operations},
         .owner = store,
         .options = rocksdb_readoptions_create(),
     };
