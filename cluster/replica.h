@@ -26,13 +26,19 @@
 #include "cluster/configuration.h"
 
 /* One command that wants to be in the log. The sender owns it (and the bytes) until the command's result has come
- * back to its ticket, or it was refused; the replica copies the bytes when it packs them, and keeps no pointer
- * afterwards. */
+ * back to its ticket, or it was refused. The replica keeps it in its lists until the entry that holds it is handed to the
+ * apply thread, which is before any result of it; if that entry was replaced by another leader's, it is packed again. */
 struct proposal {
     struct list_link link;
     struct slice command; /* a packed Qnfs__Command */
     struct slice content; /* a WRITE's bytes, or empty */
+    bool copied;          /* made by proposal_copy: the cluster's own, freed by it when it is done with */
 };
+
+/* A copy on the heap with its bytes: of a proposal that goes to another node, or came from one. The original is not kept. */
+struct proposal *proposal_copy(struct slice command, struct slice content);
+/* Frees a copied proposal; leaves a sender's alone. It must be in no list. */
+void proposal_done(struct proposal *proposal);
 
 enum replica_entry_kind { REPLICA_ENTRY_COMMANDS, REPLICA_ENTRY_CONFIGURATION, REPLICA_ENTRY_BARRIER };
 
