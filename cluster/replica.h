@@ -9,7 +9,9 @@
  * A proposal's life: a gateway loop sends a struct proposal; the replica packs all that wait into one entry
  * (DESIGN.md section 12), submits it to the core, asks the log writer to append it; the writer syncs and reports;
  * the core commits; the replica hands the entry to the apply thread. A replica that does not lead gives the proposal back, to
- * be sent to the leader; while there is none it waits.
+ * be sent to the leader; while there is none it waits. What was packed is lost when the entry of its index that is handed
+ * out has another term, or one of a later term is handed out before: then it waits again. That an entry was truncated
+ * proves nothing: a later leader may bring it back.
  *
  * The shell's part: it feeds every message that comes, one step each, and carries the actions out in their order,
  * all of them, before the next step. It feeds REPLICA_TICK at actions.deadline_ms. Every reply of the log writer and
@@ -25,19 +27,30 @@
 #include "base/status.h"
 #include "cluster/configuration.h"
 
-/* One command that wants to be in the log. The sender owns it (and the bytes) until the command's result has come
- * back to its ticket, or it was refused. The replica keeps it in its lists until the entry that holds it is handed to the
- * apply thread, which is before any result of it; if that entry was replaced by another leader's, it is packed again. */
-struct proposal {
-    struct list_link link;
-    struct slice command; /* a packed Qnfs__Command */
-    struct slice content; /* a WRITE's bytes, or empty */
-    bool copied;          /* made by proposal_copy: the cluster's own, freed by it when it is done with */
+/* Proposals that came together from another node, and what became of them. The replica counts down `left` while it packs
+ * them, and drops those that still wait when it does not lead: they are the other node's to propose again. Once they are
+ * packed it knows nothing of them any more. Whoever made the batch reads it after each step (forwarder.h). */
+struct proposal_batch {
+    uint32_t left;  /* in no entry yet, and not dropped; at 0 the replica is done with the batch and its proposals */
+    bool dropped;   /* some are in no entry */
+    uint64_t index; /* the last entry with one of them; 0: none */
+    uint64_t term;  /* of all entries with one of them */
 };
 
-/* A copy on the heap with its bytes: of a proposal that goes to another node, or came from one. The original is not kept. */
+/* One command that wants to be in the log. The sender owns it (and the bytes) until the command's result has come
+ * back to its ticket, or it was refused. The replica keeps it in its lists until the entry that holds it is handed to the
+ * apply thread, which is before any result of it; if another entry has taken that one's place, it is packed again. */
+struct proposal {
+    struct list_link link;
+    struct slice command;         /* a packed Qnfs__Command */
+    struct slice content;         /* a WRITE's bytes, or empty */
+    bool copied;                  /* made by proposal_copy: the cluster's own, freed by it when it is done with */
+    struct proposal_batch *batch; /* it is part of this one, which owns it; NULL: of none */
+};
+
+/* A copy on the heap with its bytes, in no list and of no batch. */
 struct proposal *proposal_copy(struct slice command, struct slice content);
-/* Frees a copied proposal; leaves a sender's alone. It must be in no list. */
+/* Frees a copied proposal; leaves a sender's, or a batch's, alone. It must be in no list that goes on to be used. */
 void proposal_done(struct proposal *proposal);
 
 enum replica_entry_kind { REPLICA_ENTRY_COMMANDS, REPLICA_ENTRY_CONFIGURATION, REPLICA_ENTRY_BARRIER };
@@ -130,7 +143,7 @@ enum replica_action_kind {
     REPLICA_ACTION_REFUSED, /* `proposal` will not be in the log, as too many wait */
     REPLICA_ACTION_SPACE,   /* `space` of the log has changed */
     REPLICA_ACTION_SEND,    /* send `peer` (owner goes along) to member peer->peer; it may be dropped */
-    REPLICA_ACTION_FORWARD, /* send `proposal` to `leader`; when that does not work, propose it here again */
+    REPLICA_ACTION_FORWARD, /* `proposal` is for `leader`: it is copied at once, and then done with (forwarder.h) */
     /* Fetch a snapshot from member `leader` that reaches at least `snapshot` (valid until the next step), put it in place of
      * the state, and say REPLICA_INSTALLED. The apply thread goes on meanwhile, and skips entries that the state has. */
     REPLICA_ACTION_INSTALL,
@@ -183,7 +196,8 @@ struct replica_options {
 /* A replica that continues the recovered log (copied as needed; the caller may drop it afterwards). CHECKs that the
  * state is not behind the log's start. */
 struct replica *replica_create(const struct replica_options *options, const struct log_recovered *recovered);
-/* Gives back everything, whatever was under way. Proposals that still wait are the sender's. */
+/* Gives back everything, whatever was under way. Proposals that are not in a handed entry: copied ones are freed, the others
+ * are their sender's or their batch's. */
 void replica_destroy(struct replica *replica);
 
 /* One event. now_ms is boot time (clock.h), never going back, over 0; wall_ns the wall clock. *actions is emptied
