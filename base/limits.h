@@ -339,6 +339,32 @@
 
 /* --- admin --- */
 /* HTTP connections, each with a thread of its own; the next one is closed at once. */
+/* How often the leader pings every member, and every node the leader: four may be lost in a row before any lease ends. */
+#define LEASE_PING_MS 50u
+/* How long a voter that answers a ping takes part in no election: below REPLICA_ELECTION_MS, so that it delays none. */
+#define LEADER_PROMISE_MS 250u
+/* Taken off the leader's lease: how far two clocks may run apart meanwhile (4 %), and what milliseconds round off. */
+#define LEADER_DRIFT_MS 10u
+/* A reader's question without an answer is asked again; and after a refusal so late: the other node may know soon who leads. */
+#define READ_ANSWER_TIMEOUT_MS 500u
+#define READ_RETRY_MS 20u
+/* A node may act for its clients so long after it sent a ping that the leader answered, less the drift of its clock. */
+#define NODE_LEASE_MS 500u
+#define NODE_DRIFT_MS 20u
+/* The leader takes a node for lost so long after its last ping came, or after its own election; says so again, as the command
+ * may be lost. */
+#define NODE_LOST_MS 600u
+#define NODE_LOST_AGAIN_MS 1000u
+/* A node whose threads have not all turned over for so long sends no pings; if it leads, it hands leadership over a little
+ * later (after a stop of the process the threads must have had their turn), and stops if it still leads NODE_SICK_MS after. */
+#define NODE_HEALTH_MS 1000u
+#define NODE_HEALTH_GRACE_MS 100u
+#define NODE_SICK_MS 1000u
+/* Processes that a leader watches: one of each member, and of nodes that were removed. Others wait until one is gone. */
+#define NODE_PROCESSES_MAX 64u
+/* Chain hashes that a node keeps, and how long the leader waits for all nodes' before it judges by those that have come. */
+#define STATE_HASHES_KEPT 64u
+#define STATE_COMPARE_MS 1000u
 #define ADMIN_CONNECTIONS_MAX 64u
 /* Body of an admin request (an export's specification); larger: 413. */
 #define ADMIN_BODY_MAX_BYTES 65536u

@@ -205,6 +205,29 @@ void replica_destroy(struct replica *replica);
 void replica_step(struct replica *replica, struct replica_message *message, uint64_t now_ms, int64_t wall_ns,
                   struct replica_actions *actions);
 
+/* What the raft loop's other actors go by (raft_loop.h): as of the newest step, also what waits for a vote to be saved. */
+struct replica_view {
+    bool leads;
+    bool may_lease; /* G14: it leads, and has not told another member to take over in this term */
+    bool committed; /* leading: an entry of this term is published as committed */
+    bool applied;   /* leading: an entry of this term is applied here */
+    uint64_t term;
+    uint64_t leader;       /* of this term; 0: unknown */
+    uint64_t commit_index; /* published */
+    uint64_t applied_index;
+    uint64_t flushed_index;
+    uint64_t configuration_index;
+    const struct configuration *configuration; /* the newest of the log; until the next step */
+};
+void replica_view(const struct replica *replica, struct replica_view *view);
+
+/* G14: for promise_ms from now_ms (as in replica_step) this node takes part in no election; true if it follows in `term`. False:
+ * nothing is promised. */
+bool replica_promise(struct replica *replica, uint64_t term, uint64_t now_ms, uint64_t promise_ms);
+
+/* Leading: up to where member `id` has the log; 0: not known. */
+uint64_t replica_match_index(const struct replica *replica, uint64_t id);
+
 /* For status pages and metrics; the raft loop only. */
 struct replica_status {
     enum replica_role role;

@@ -79,6 +79,16 @@ static bool message_obeys(const ProtobufCMessage *base)
     if (base->descriptor == &qnfs__forwarded_command__descriptor)
         return command_obeys(message);
     if (base->descriptor == &qnfs__forwarded_commands__descriptor) {
+static bool node_ping_obeys(const Qnfs__NodePing *ping)
+{
+    return ping->sent_ms != 0 && ping->hash.len == (ping->hash_index == 0 ? 0u : 16u);
+}
+
+static bool node_pong_obeys(const Qnfs__NodePong *pong)
+{
+    return pong->sent_ms != 0 && pong->term != 0;
+}
+
         const Qnfs__ForwardedCommands *commands = message;
         return commands->n_commands > 0 && commands->n_commands <= PEER_ITEMS_MAX;
     }
@@ -97,6 +107,10 @@ static uint64_t data_announced(const Qnfs__Peer *peer)
         const Qnfs__AppendEntries *append = peer->raft->append_entries;
         for (size_t i = 0; i < append->n_entries; i++)
             sum += append->entries[i]->size_bytes;
+    if (base->descriptor == &qnfs__node_ping__descriptor)
+        return node_ping_obeys(message);
+    if (base->descriptor == &qnfs__node_pong__descriptor)
+        return node_pong_obeys(message);
     } else if (peer->body_case == QNFS__PEER__BODY_FORWARDED_COMMANDS) {
         const Qnfs__ForwardedCommands *commands = peer->forwarded_commands;
         for (size_t i = 0; i < commands->n_commands; i++)
