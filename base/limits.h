@@ -245,6 +245,9 @@
 /* Entries and bytes that are packed and not yet applied; at it proposals wait. */
 #define REPLICA_WINDOW_ENTRIES 2048u
 #define REPLICA_WINDOW_BYTES (64u << 20)
+/* Entries whose proposals are not known to be handed out: those of one term fill a window, those of terms before are decided
+ * when the leader's first entry is committed. At it proposals wait. */
+#define REPLICA_PACKED_ENTRIES_MAX (2u * REPLICA_WINDOW_ENTRIES)
 /* Proposals that wait to be packed: all parked compounds of all loops. The next one is refused. */
 #define REPLICA_WAITING_MAX (4u << 20)
 
@@ -288,6 +291,24 @@
 /* What one read from a peer takes, and one write gives. */
 #define PEER_IO_BYTES 65536u
 
+/* --- forwarder --- */
+/* One batch of commands to the leader; a larger command goes alone. As an entry: what is packed together came together. */
+#define FORWARD_BATCH_BYTES ENTRY_PACK_BYTES
+/* Batches that are sent and not answered, and their bytes (one batch may be larger): at it commands gather in further ones.
+ * Answers come as soon as the leader has packed, so that few cover the way there and back. */
+#define FORWARD_UNANSWERED_MAX 8u
+#define FORWARD_UNANSWERED_BYTES (4u << 20)
+/* Commands of other nodes that wait to be packed, of all nodes and with what they take beside their bytes; at it the answer
+ * is FULL, which makes their node wait. */
+#define FORWARD_FOREIGN_MAX_BYTES (64u << 20)
+/* How long a node waits with its commands after FULL, or when who answered did not take itself for the leader. */
+#define FORWARD_PAUSE_MS 20u
+/* Without an answer for so long the frame, or its answer, may have been dropped where output was full: it is sent again. */
+#define FORWARD_TIMEOUT_MS 1000u
+/* Changes of the term among the entries handed out that are remembered: an answer about entries before them is taken as no
+ * answer. */
+#define FORWARD_TERMS_MAX 32u
+
 /* --- threads --- */
 /* How long a worker sleeps without a message before it looks around. */
 #define WORKER_SLEEP_MS 1000u
@@ -318,27 +339,6 @@
 /* A leading raft loop turns over with every heartbeat; a longer gap means that the process was stopped (SIGSTOP, a frozen
  * virtual machine), and does not count as time that it has led. */
 #define REPLICA_STOPPED_MS 2000u
-/* Threads that read blocks. */
-#define BLOCK_POOL_THREADS 4u
-
-/* --- steward --- */
-/* How often it looks for leases that ran out, files to free, dead blocks, free space. */
-#define STEWARD_TICK_MS 250u
-/* A flush comes at the latest so long after a command that it makes durable in the state; while room is short and blocks
- * wait for it before they can be removed, so long. */
-#define STEWARD_FLUSH_MS 60000u
-#define STEWARD_FLUSH_URGENT_MS 1000u
-/* Results, effects and operators' requests that wait for it. */
-#define STEWARD_INBOX_MAX (1u << 20)
-/* Dead blocks that one command forgets. */
-#define STEWARD_BLOCKS_PER_COMMAND_MAX 1024u
-/* A disk is low when less than this part of it, and less than this many bytes, are free: what grows answers NOSPC, and
- * the log, removals and renewals live from the rest. */
-#define SPACE_RESERVE_DIVISOR 8u
-#define SPACE_RESERVE_MAX_BYTES (1ull << 30)
-
-/* --- admin --- */
-/* HTTP connections, each with a thread of its own; the next one is closed at once. */
 /* How often the leader pings every member, and every node the leader: four may be lost in a row before any lease ends. */
 #define LEASE_PING_MS 50u
 /* How long a voter that answers a ping takes part in no election: below REPLICA_ELECTION_MS, so that it delays none. */
@@ -365,6 +365,27 @@
 /* Chain hashes that a node keeps, and how long the leader waits for all nodes' before it judges by those that have come. */
 #define STATE_HASHES_KEPT 64u
 #define STATE_COMPARE_MS 1000u
+/* Threads that read blocks. */
+#define BLOCK_POOL_THREADS 4u
+
+/* --- steward --- */
+/* How often it looks for leases that ran out, files to free, dead blocks, free space. */
+#define STEWARD_TICK_MS 250u
+/* A flush comes at the latest so long after a command that it makes durable in the state; while room is short and blocks
+ * wait for it before they can be removed, so long. */
+#define STEWARD_FLUSH_MS 60000u
+#define STEWARD_FLUSH_URGENT_MS 1000u
+/* Results, effects and operators' requests that wait for it. */
+#define STEWARD_INBOX_MAX (1u << 20)
+/* Dead blocks that one command forgets. */
+#define STEWARD_BLOCKS_PER_COMMAND_MAX 1024u
+/* A disk is low when less than this part of it, and less than this many bytes, are free: what grows answers NOSPC, and
+ * the log, removals and renewals live from the rest. */
+#define SPACE_RESERVE_DIVISOR 8u
+#define SPACE_RESERVE_MAX_BYTES (1ull << 30)
+
+/* --- admin --- */
+/* HTTP connections, each with a thread of its own; the next one is closed at once. */
 #define ADMIN_CONNECTIONS_MAX 64u
 /* Body of an admin request (an export's specification); larger: 413. */
 #define ADMIN_BODY_MAX_BYTES 65536u

@@ -3,7 +3,6 @@
 #include "base/check.h"
 #include "base/heap.h"
 #include "cluster/replica_state.h"
-#include "proto/log_entry.h"
 
 /* Entries asked back from the log at once. */
 #define READ_ENTRIES 256u
@@ -87,7 +86,7 @@ struct replica *replica_create(const struct replica_options *options, const stru
     replica->flushed_index = snapshot->index;
     replica->uptime_base_ms = options->uptime_ms;
     replica->deadline_ms = UINT64_MAX;
-    list_init(&replica->waiting);
+    replica_proposals_init(replica);
     list_init(&replica->received);
     list_init(&replica->outgoing);
     log_sizes_init(&replica->sizes, LOG_SIZES_STEP_BYTES < replica->options.trailing_bytes / 16
@@ -121,9 +120,7 @@ static void messages_drop(struct list *messages)
 
 void replica_destroy(struct replica *replica)
 {
-    struct list_link *link;
-    while ((link = list_first(&replica->waiting)) != NULL)
-        list_remove(link);
+    replica_proposals_fini(replica);
     messages_drop(&replica->received);
     messages_drop(&replica->outgoing);
     replica_send_reset(replica);
@@ -164,24 +161,6 @@ static void take_vote_saved(struct replica *replica)
     replica->saving_vote = false;
     if (!replica->started)
         replica_core_start(replica);
-}
-
-static void take_proposals(struct replica *replica, struct list *proposals)
-{
-    struct list_link *link;
-    while ((link = list_first(proposals)) != NULL) {
-        struct proposal *proposal = container_of(link, struct proposal, link);
-        list_remove(link);
-        CHECK(proposal->command.size_bytes > 0 &&
-              proposal->command.size_bytes + proposal->content.size_bytes <= COMMAND_MAX_BYTES);
-        if (replica->waiting_count >= REPLICA_WAITING_MAX) {
-            replica_act(replica, REPLICA_ACTION_REFUSED)->proposal = proposal;
-            continue;
-        }
-        list_append(&replica->waiting, link);
-        replica->waiting_count++;
-        replica->waiting_bytes += log_entry_item_bytes(proposal->command.size_bytes, proposal->content.size_bytes);
-    }
 }
 
 static void take_persisted(struct replica *replica, uint64_t index, uint64_t epoch)
@@ -228,7 +207,7 @@ static void message_take(struct replica *replica, struct replica_message *messag
 {
     switch (message->kind) {
     case REPLICA_START: take_start(replica); break;
-    case REPLICA_PROPOSE: take_proposals(replica, &message->proposals); break;
+    case REPLICA_PROPOSE: replica_proposals_take(replica, &message->proposals); break;
     case REPLICA_TICK: break;
     case REPLICA_PERSISTED: take_persisted(replica, message->index, message->epoch); break;
     case REPLICA_VOTE_SAVED: take_vote_saved(replica); break;
@@ -265,68 +244,6 @@ static void message_take(struct replica *replica, struct replica_message *messag
         replica->transfer_to = message->index;
         break;
     }
-}
-
-/* --- packing --- */
-
-static uint64_t uptime_stamp(struct replica *replica)
-{
-    uint64_t uptime_ms = replica->uptime_base_ms + (replica->now_ms - replica->led_since_ms);
-#ifdef QNFS_PLANT_WALL_CLOCK_LEASES
-    uptime_ms = (uint64_t)(replica->wall_ns / 1000000);
-#endif
-    if (uptime_ms > replica->uptime_stamped_ms)
-        replica->uptime_stamped_ms = uptime_ms;
-    return replica->uptime_stamped_ms;
-}
-
-/* Bytes of the next entry: as many proposals as fit ENTRY_PACK_BYTES, but at least one. */
-static size_t pack_bytes(const struct replica *replica)
-{
-    size_t size_bytes = LOG_ENTRY_HEADER_BYTES;
-    uint32_t count = 0;
-    for (const struct list_link *link = list_first(&replica->waiting); link != NULL && count < ENTRY_COMMANDS_MAX;
-         link = list_next(&replica->waiting, link), count++) {
-        const struct proposal *proposal = container_of(link, const struct proposal, link);
-        size_t item = log_entry_item_bytes(proposal->command.size_bytes, proposal->content.size_bytes);
-        if (count > 0 && size_bytes + item > ENTRY_PACK_BYTES)
-            break;
-        size_bytes += item;
-    }
-    return size_bytes;
-}
-
-static struct buffer *entry_pack(struct replica *replica)
-{
-    struct buffer *bytes = buffer_create(pack_bytes(replica));
-    struct log_entry_header header = {replica->options.feature_level, uptime_stamp(replica), replica->wall_ns};
-    struct log_entry_builder builder;
-    log_entry_begin(&builder, (struct span){bytes->data, bytes->capacity_bytes}, &header);
-    struct list_link *link;
-    while ((link = list_first(&replica->waiting)) != NULL) {
-        struct proposal *proposal = container_of(link, struct proposal, link);
-        /* Its owner may free it as soon as the entry is applied, which is after this step. */
-        if (!log_entry_append(&builder, proposal->command, proposal->content))
-            break;
-        list_remove(link);
-        replica->waiting_count--;
-        replica->waiting_bytes -= log_entry_item_bytes(proposal->command.size_bytes, proposal->content.size_bytes);
-    }
-    bytes->size_bytes = log_entry_finish(&builder).size_bytes;
-    return bytes;
-}
-
-static bool may_pack(const struct replica *replica)
-{
-    if (replica->waiting_count == 0 || guard_state(&replica->guard) != RAFT_LEADER ||
-        raft_transferee(&replica->guard.raft) != 0 || replica->space == LOG_SPACE_FULL)
-        return false;
-    if (replica->last_index - replica->applied_index >= REPLICA_WINDOW_ENTRIES ||
-        replica->window.size_bytes >= REPLICA_WINDOW_BYTES)
-        return false;
-    /* While the disk syncs, what comes is packed together; a full entry need not wait. */
-    return replica->last_index - replica->durable_index < REPLICA_APPENDS_MAX ||
-           replica->waiting_bytes >= ENTRY_PACK_BYTES || replica->waiting_count >= ENTRY_COMMANDS_MAX;
 }
 
 /* --- what follows --- */
@@ -386,16 +303,14 @@ static bool event_feed(struct replica *replica)
     }
     if (replica_change_next(replica))
         return true;
-    if (may_pack(replica)) {
-        replica_core_submit(replica, REPLICA_ENTRY_COMMANDS, entry_pack(replica));
-        return true;
-    }
-    return false;
+    return replica_proposals_pack(replica);
 }
 
-/* Entries that the apply thread may have: in memory they go out; what is only on disk is asked for. */
-static void entries_hand_out(struct replica *replica)
+/* Entries that the apply thread may have: in memory they go out; what is only on disk is asked for. True: they show that
+ * proposals are lost, which wait again. */
+static bool entries_hand_out(struct replica *replica)
 {
+    bool lost = false;
     uint64_t limit = guard_apply_limit(&replica->guard, replica->durable_index);
     while (replica->handed_index < limit) {
         uint64_t index = replica->handed_index + 1;
@@ -406,9 +321,10 @@ static void entries_hand_out(struct replica *replica)
         action->entry =
             (struct replica_entry){index, log_terms_find(&replica->terms, index), slot->kind, buffer_get(slot->bytes)};
         replica->handed_index = index;
+        lost |= replica_proposals_handed(replica, index, action->entry.term);
     }
     if (replica->handed_index >= limit || replica->reading || replica->window.size_bytes >= REPLICA_WINDOW_BYTES)
-        return;
+        return lost;
     struct log_request *request = replica_log(replica, LOG_REQUEST_READ);
     request->reader = LOG_READER_APPLY;
     request->index = replica->handed_index + 1;
@@ -417,6 +333,7 @@ static void entries_hand_out(struct replica *replica)
            entry_window_slot(&replica->window, request->index + request->count)->bytes == NULL)
         request->count++;
     replica->reading = true;
+    return lost;
 }
 
 uint64_t replica_leader(const struct replica *replica)
@@ -442,6 +359,8 @@ static void role_publish(struct replica *replica)
     uint64_t leader = replica_leader(replica);
     if (role == replica->role && term == replica->term && leader == replica->leader)
         return;
+    if (replica->role == REPLICA_LEADER && (role != REPLICA_LEADER || term != replica->term))
+        replica_proposals_drop(replica);
     replica->role = role;
     replica->term = term;
     replica->leader = leader;
@@ -449,22 +368,6 @@ static void role_publish(struct replica *replica)
     action->role = role;
     action->term = term;
     action->leader = leader;
-}
-
-/* Who does not lead gives proposals to the one that does. */
-static void proposals_forward(struct replica *replica)
-{
-    uint64_t leader = replica_leader(replica);
-    struct list_link *link;
-    if (replica_leads(replica) || leader == 0 || leader == replica->options.id)
-        return;
-    while ((link = list_first(&replica->waiting)) != NULL) {
-        list_remove(link);
-        struct replica_action *action = replica_act(replica, REPLICA_ACTION_FORWARD);
-        action->proposal = container_of(link, struct proposal, link);
-        action->leader = leader;
-    }
-    replica->waiting_count = replica->waiting_bytes = 0;
 }
 
 /* After each event, so that each is published by who it happened to; before anything that reveals it leaves. */
@@ -482,13 +385,14 @@ static void replica_advance(struct replica *replica)
     if (!replica->started || replica->saving_vote)
         return;
     do {
-        state_publish(replica);
-    } while (event_feed(replica) && !replica->saving_vote);
-    if (replica->saving_vote)
-        return;
-    entries_hand_out(replica);
+        do {
+            state_publish(replica);
+        } while (event_feed(replica) && !replica->saving_vote);
+        if (replica->saving_vote)
+            return;
+    } while (entries_hand_out(replica));
     snapshot_request(replica);
-    proposals_forward(replica);
+    replica_proposals_forward(replica);
     replica_send_advance(replica);
 }
 

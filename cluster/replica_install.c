@@ -39,6 +39,7 @@ void replica_install_placed(struct replica *replica, const struct log_snapshot *
     replica->applied_index = snapshot->index;
     if (replica->handed_index < snapshot->index)
         replica->handed_index = snapshot->index;
+    replica_proposals_jumped(replica, snapshot->index);
     replica_window_trim(replica);
 }
 

@@ -5,7 +5,8 @@
  *   replica_receive.c  messages of other members, one by one into the core
  *   replica_send.c     messages to other members: entries found, cut into pieces, held where they must be
  *   replica_install.c  snapshots of other members
- *   replica_change.c   membership, leadership transfer */
+ *   replica_change.c   membership, leadership transfer
+ *   replica_proposals.c  commands that wait, and those in entries that are not handed out yet */
 #ifndef CLUSTER_REPLICA_STATE_H
 #define CLUSTER_REPLICA_STATE_H
 
@@ -86,6 +87,9 @@ struct replica {
     struct list waiting; /* proposals */
     uint64_t waiting_count;
     uint64_t waiting_bytes;
+    uint64_t waiting_foreign; /* of them, of a batch */
+    struct list packed;       /* of struct packed_entry (replica_proposals.c), in the order of their packing */
+    uint64_t packed_count;
 
     /* other members */
     struct list received; /* of struct peer_message, for the core; owned */
@@ -205,6 +209,23 @@ void replica_install_placed(struct replica *replica, const struct log_snapshot *
 bool replica_install_next(struct replica *replica);
 /* RAFT_UPDATE_SNAPSHOT: the core begins anew behind the snapshot. */
 void replica_install_begin(struct replica *replica, struct raft_update *update);
+
+/* --- replica_proposals.c --- */
+
+void replica_proposals_init(struct replica *replica);
+void replica_proposals_fini(struct replica *replica);
+/* REPLICA_PROPOSE: they wait, but those that are too many. */
+void replica_proposals_take(struct replica *replica, struct list *proposals);
+/* An entry of what waits is submitted; false if nothing waits or it must wait. */
+bool replica_proposals_pack(struct replica *replica);
+/* An entry is handed out: what it holds is done with. True: others are lost by that, and wait again. */
+bool replica_proposals_handed(struct replica *replica, uint64_t index, uint64_t term);
+/* The state has jumped there: nobody knows what the entries up to there hold; they wait again. */
+void replica_proposals_jumped(struct replica *replica, uint64_t index);
+/* Who does not lead gives its own proposals to the one that does, and drops those of others. */
+void replica_proposals_forward(struct replica *replica);
+/* Leadership of a term is over: those of others that wait are dropped. */
+void replica_proposals_drop(struct replica *replica);
 
 /* --- replica_change.c --- */
 
