@@ -64,6 +64,8 @@ static void hello_send(struct peer_link *link, uint64_t now_ms)
     hello.feature_level = self->feature_level;
     hello.session_epoch = self->session_epoch;
     hello.channel = self->channel;
+    if (!self->in_cluster)
+        hello.advertise = self->advertise;
     message.body_case = QNFS__PEER__BODY_HELLO;
     message.hello = &hello;
     output_append(link, &message, NULL, 0, now_ms);
@@ -271,6 +273,8 @@ static void hello_heard(struct peer_link *link, const Qnfs__Hello *hello, uint64
                                  .channel = hello->channel};
     if (other->in_cluster)
         memcpy(other->cluster, hello->cluster.data, sizeof(other->cluster));
+    _Static_assert(sizeof(other->advertise) > PEER_ADVERTISE_MAX_BYTES, "the codec has looked at its length");
+    strcpy(other->advertise, hello->advertise);
     enum peer_reason reason = hello_judge(&link->options, other);
     if (reason != PEER_REASON_NONE)
         peer_link_end(link, reason, now_ms);

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/list.h"
+#include "cluster/endpoint.h"
 #include "proto/peer_codec.h"
 
 /* What a hello says. */
@@ -23,6 +24,7 @@ struct peer_hello {
     uint32_t feature_level;
     uint64_t session_epoch;
     uint32_t channel;
+    char advertise[ENDPOINT_TEXT_BYTES]; /* outside a cluster: HOST:PORT by which the node is reached; else "" */
 };
 
 struct peer_link_options {

@@ -58,18 +58,26 @@ static struct peer *peer_find(const struct peer_transport *transport, uint64_t n
     return NULL;
 }
 
-/* Who called: by its id, or without ids by the host that its certificate covers. */
-static struct peer *peer_who_calls(const struct peer_transport *transport, const struct peer_socket *socket)
+static struct peer *peer_find_endpoint(const struct peer_transport *transport, const struct peer_endpoint *endpoint)
 {
-    const struct peer_hello *hello = &socket->peer_link.other;
-    if (hello->in_cluster)
-        return peer_find(transport, hello->node);
     for (struct list_link *at = list_first(&transport->peers); at != NULL; at = list_next(&transport->peers, at)) {
         struct peer *peer = container_of(at, struct peer, link);
-        if (peer->endpoint.node == 0 && peer_tls_covers(socket->tls, peer->endpoint.host))
+        if (peer->endpoint.node == 0 && endpoint_compare(&peer->endpoint, endpoint) == 0)
             return peer;
     }
     return NULL;
+}
+
+/* Who called: by its id, or without ids by where it says that it is reached. */
+static struct peer *peer_who_calls(const struct peer_transport *transport, const struct peer_socket *socket)
+{
+    const struct peer_hello *hello = &socket->peer_link.other;
+    struct peer_endpoint endpoint;
+    if (hello->in_cluster)
+        return peer_find(transport, hello->node);
+    if (endpoint_parse(slice_text(hello->advertise), &endpoint) != STATUS_OK)
+        return NULL;
+    return peer_find_endpoint(transport, &endpoint);
 }
 
 static enum peer_channel channel_of(const struct peer_socket *socket)
@@ -79,6 +87,22 @@ static enum peer_channel channel_of(const struct peer_socket *socket)
 }
 
 /* --- telling --- */
+
+struct peer_name {
+    char text[ENDPOINT_TEXT_BYTES + 40];
+};
+
+/* "node 3 at HOST:PORT". */
+static struct peer_name peer_name(const struct peer_endpoint *endpoint)
+{
+    struct peer_name name;
+    struct endpoint_text where = endpoint_print(endpoint);
+    if (endpoint->node == 0)
+        snprintf(name.text, sizeof(name.text), "%s", where.text);
+    else
+        snprintf(name.text, sizeof(name.text), "node %llu at %s", (unsigned long long)endpoint->node, where.text);
+    return name;
+}
 
 static void log_trouble(struct peer_transport *transport, struct peer *peer, const struct peer_socket *socket,
                         const char *text)
@@ -92,11 +116,12 @@ static void log_trouble(struct peer_transport *transport, struct peer *peer, con
         if (now_of(transport) < transport->stranger_ms + 1000)
             return;
         transport->stranger_ms = now_of(transport);
-        log_line(log, LOG_WARN, "a caller from %s, certificate '%s': %s", socket->host, name, text);
+        const char *advertise = socket->tls == NULL ? "" : socket->peer_link.other.advertise;
+        log_line(log, LOG_WARN, "a caller from %s, certificate '%s'%s%s: %s", socket->host, name,
+                 advertise[0] == '\0' ? "" : ", reached at ", advertise, text);
     } else if (strncmp(peer->logged, text, sizeof(peer->logged) - 1) != 0) {
         snprintf(peer->logged, sizeof(peer->logged), "%s", text);
-        log_line(log, LOG_WARN, "node %llu at %s port %u: %s", (unsigned long long)peer->endpoint.node,
-                 peer->endpoint.host, peer->endpoint.port, text);
+        log_line(log, LOG_WARN, "%s: %s", peer_name(&peer->endpoint).text, text);
     }
 }
 
@@ -106,8 +131,7 @@ static void tell_opened(struct peer_transport *transport, struct peer *peer, str
     socket->opened = true;
     peer->logged[0] = '\0';
     if (transport->options.log != NULL)
-        log_line(transport->options.log, LOG_INFO, "node %llu at %s port %u: %s, channel %u",
-                 (unsigned long long)peer->endpoint.node, peer->endpoint.host, peer->endpoint.port,
+        log_line(transport->options.log, LOG_INFO, "%s: %s, channel %u", peer_name(&peer->endpoint).text,
                  socket->options.caller ? "called" : "has called", (unsigned)channel_of(socket));
     transport->calling = true;
     handler->opened(handler->context, &peer->endpoint, &socket->peer_link.other, socket->options.caller);
@@ -126,6 +150,7 @@ static void tell_closed(struct peer_transport *transport, struct peer *peer, str
         .reason = socket->tls == NULL ? PEER_REASON_NONE : socket->peer_link.reason,
         .told = socket->tls != NULL && socket->peer_link.told,
         .text = text,
+        .host = socket->host,
         .hello = heard ? &socket->peer_link.other : NULL,
     };
     log_trouble(transport, peer, socket, text);
@@ -335,7 +360,7 @@ static void peer_drop(struct peer *peer)
 
 static bool endpoint_equal(const struct peer_endpoint *a, const struct peer_endpoint *b)
 {
-    return a->node == b->node && a->port == b->port && strcmp(a->host, b->host) == 0;
+    return a->node == b->node && endpoint_compare(a, b) == 0;
 }
 
 /* The member that is there already, or a new one. */
@@ -393,10 +418,9 @@ void peer_transport_identify(struct peer_transport *transport, const struct peer
     sockets_end(transport, PEER_REASON_LEAVING);
 }
 
-enum status peer_transport_send(struct peer_transport *transport, uint64_t node, enum peer_channel channel,
-                                const Qnfs__Peer *message, const struct slice *data, size_t data_count)
+static enum status peer_send(struct peer_transport *transport, struct peer *peer, enum peer_channel channel,
+                             const Qnfs__Peer *message, const struct slice *data, size_t data_count)
 {
-    struct peer *peer = peer_find(transport, node);
     if (peer == NULL)
         return STATUS_NOT_FOUND;
     struct peer_socket *socket = peer->lines[channel].calling;
@@ -406,6 +430,18 @@ enum status peer_transport_send(struct peer_transport *transport, uint64_t node,
     if (status == STATUS_OK)
         peer_socket_pump(socket);
     return status == STATUS_CLOSED ? STATUS_REFUSED : status;
+}
+
+enum status peer_transport_send(struct peer_transport *transport, uint64_t node, enum peer_channel channel,
+                                const Qnfs__Peer *message, const struct slice *data, size_t data_count)
+{
+    return peer_send(transport, peer_find(transport, node), channel, message, data, data_count);
+}
+
+enum status peer_transport_send_to(struct peer_transport *transport, const struct peer_endpoint *endpoint,
+                                   enum peer_channel channel, const Qnfs__Peer *message)
+{
+    return peer_send(transport, peer_find_endpoint(transport, endpoint), channel, message, NULL, 0);
 }
 
 size_t peer_transport_waiting(const struct peer_transport *transport, uint64_t node, enum peer_channel channel)

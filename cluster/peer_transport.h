@@ -10,17 +10,9 @@
 #define CLUSTER_PEER_TRANSPORT_H
 
 #include "base/log.h"
+#include "cluster/endpoint.h"
 #include "cluster/peer_link.h"
 #include "cluster/peer_tls.h"
-
-#define PEER_HOST_MAX_BYTES 255u
-
-/* A member, or (node 0) one whose id is not known yet: known by its host, until a cluster is made. */
-struct peer_endpoint {
-    uint64_t node;
-    char host[PEER_HOST_MAX_BYTES + 1]; /* a DNS name, looked up at each call, or an address */
-    uint16_t port;
-};
 
 /* One connection's end, or that it never came about. */
 struct peer_end {
@@ -30,6 +22,7 @@ struct peer_end {
     enum peer_reason reason;        /* NONE: lost, or never reached */
     bool told;                      /* the reason is the other side's, about us */
     const char *text;               /* to be put behind the member's name */
+    const char *host;               /* that was called, or the address that calls */
     const struct peer_hello *hello; /* of the other side; NULL: none came */
 };
 
@@ -74,6 +67,10 @@ void peer_transport_identify(struct peer_transport *transport, const struct peer
  * message is dropped. */
 MUST_CHECK enum status peer_transport_send(struct peer_transport *transport, uint64_t node, enum peer_channel channel,
                                            const Qnfs__Peer *message, const struct slice *data, size_t data_count);
+
+/* The same to a member without an id yet. */
+MUST_CHECK enum status peer_transport_send_to(struct peer_transport *transport, const struct peer_endpoint *endpoint,
+                                              enum peer_channel channel, const Qnfs__Peer *message);
 
 /* Bytes that wait to be sent to a member, for status pages and for whoever paces bulk data; 0 without a connection. */
 size_t peer_transport_waiting(const struct peer_transport *transport, uint64_t node, enum peer_channel channel);

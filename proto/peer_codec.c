@@ -26,8 +26,23 @@ static void write_u32(uint8_t *at, size_t value)
 static bool hello_obeys(const Qnfs__Hello *hello)
 {
     if (hello->cluster.len == 0)
-        return hello->node == 0;
-    return hello->cluster.len == 16 && hello->node != 0;
+        return hello->node == 0 && strlen(hello->advertise) <= PEER_ADVERTISE_MAX_BYTES;
+    return hello->cluster.len == 16 && hello->node != 0 && hello->advertise[0] == '\0';
+}
+
+static bool founding_report_obeys(const Qnfs__FoundingReport *report)
+{
+    for (size_t i = 0; i < report->n_peers; i++) {
+        if (strlen(report->peers[i]) > PEER_ADVERTISE_MAX_BYTES)
+            return false;
+    }
+    return report->nonce != 0 && report->n_peers > 0 && report->n_peers <= CLUSTER_MEMBERS_MAX &&
+           (report->promised.len == 0 || report->promised.len == 16);
+}
+
+static bool founding_proposal_obeys(const Qnfs__FoundingProposal *proposal)
+{
+    return proposal->nonce != 0 && proposal->heard != 0 && proposal->cluster.len == 16;
 }
 
 static bool raft_obeys(const Qnfs__RaftMessage *message)
@@ -64,6 +79,16 @@ static bool command_obeys(const Qnfs__ForwardedCommand *command)
            command->content_bytes <= COMMAND_MAX_BYTES;
 }
 
+static bool node_ping_obeys(const Qnfs__NodePing *ping)
+{
+    return ping->sent_ms != 0 && ping->hash.len == (ping->hash_index == 0 ? 0u : 16u);
+}
+
+static bool node_pong_obeys(const Qnfs__NodePong *pong)
+{
+    return pong->sent_ms != 0 && pong->term != 0;
+}
+
 /* One message of the tree. */
 static bool message_obeys(const ProtobufCMessage *base)
 {
@@ -79,23 +104,21 @@ static bool message_obeys(const ProtobufCMessage *base)
     if (base->descriptor == &qnfs__forwarded_command__descriptor)
         return command_obeys(message);
     if (base->descriptor == &qnfs__forwarded_commands__descriptor) {
-static bool node_ping_obeys(const Qnfs__NodePing *ping)
-{
-    return ping->sent_ms != 0 && ping->hash.len == (ping->hash_index == 0 ? 0u : 16u);
-}
-
-static bool node_pong_obeys(const Qnfs__NodePong *pong)
-{
-    return pong->sent_ms != 0 && pong->term != 0;
-}
-
         const Qnfs__ForwardedCommands *commands = message;
         return commands->n_commands > 0 && commands->n_commands <= PEER_ITEMS_MAX;
     }
+    if (base->descriptor == &qnfs__node_ping__descriptor)
+        return node_ping_obeys(message);
+    if (base->descriptor == &qnfs__node_pong__descriptor)
+        return node_pong_obeys(message);
     if (base->descriptor == &qnfs__forwarded_answer__descriptor)
         return ((const Qnfs__ForwardedAnswer *)message)->outcome < PEER_OUTCOME_COUNT;
     if (base->descriptor == &qnfs__read_answer__descriptor)
         return ((const Qnfs__ReadAnswer *)message)->outcome < PEER_OUTCOME_COUNT;
+    if (base->descriptor == &qnfs__founding_report__descriptor)
+        return founding_report_obeys(message);
+    if (base->descriptor == &qnfs__founding_proposal__descriptor)
+        return founding_proposal_obeys(message);
     return true;
 }
 
@@ -107,10 +130,6 @@ static uint64_t data_announced(const Qnfs__Peer *peer)
         const Qnfs__AppendEntries *append = peer->raft->append_entries;
         for (size_t i = 0; i < append->n_entries; i++)
             sum += append->entries[i]->size_bytes;
-    if (base->descriptor == &qnfs__node_ping__descriptor)
-        return node_ping_obeys(message);
-    if (base->descriptor == &qnfs__node_pong__descriptor)
-        return node_pong_obeys(message);
     } else if (peer->body_case == QNFS__PEER__BODY_FORWARDED_COMMANDS) {
         const Qnfs__ForwardedCommands *commands = peer->forwarded_commands;
         for (size_t i = 0; i < commands->n_commands; i++)

@@ -17,6 +17,9 @@
 /* Before the body. */
 #define PEER_FRAME_HEAD_BYTES 8u
 
+/* HOST:PORT in a hello or a report; longer: the connection is closed. */
+#define PEER_ADVERTISE_MAX_BYTES 263u
+
 /* --- values of fields --- */
 
 /* Hello.channel. Files do not stand in the way of heartbeats. */

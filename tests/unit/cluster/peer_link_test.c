@@ -22,8 +22,8 @@ struct fixture {
 static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    struct peer_hello one = {true, "0123456789abcdef", 1, 11, 4, 7, PEER_CHANNEL_RAFT};
-    struct peer_hello two = {true, "0123456789abcdef", 2, 22, 4, 0, 0};
+    struct peer_hello one = {true, "0123456789abcdef", 1, 11, 4, 7, PEER_CHANNEL_RAFT, ""};
+    struct peer_hello two = {true, "0123456789abcdef", 2, 22, 4, 0, 0, ""};
     fixture->caller_options = (struct peer_link_options){true, one, 3, 2};
     fixture->callee_options = (struct peer_link_options){false, two, 3, 0};
     arena_init(&fixture->arena);

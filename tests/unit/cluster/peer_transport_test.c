@@ -186,7 +186,7 @@ static int setup(void **state)
     for (unsigned id = 1; id <= NODES; id++) {
         struct node *node = &fixture->nodes[id];
         node->fixture = fixture;
-        node->self = (struct peer_hello){true, "0123456789abcdef", id, 100 + id, 4, 0, 0};
+        node->self = (struct peer_hello){true, "0123456789abcdef", id, 100 + id, 4, 0, 0, ""};
         node->feature_level_min = 3;
         snprintf(node->host, sizeof(node->host), "127.0.0.1");
         assert_int_equal(uv_loop_init(&node->loop), 0);
@@ -483,16 +483,34 @@ static void wrong_certificates_are_refused(void **state)
     UNTIL(fixture, all_joined(fixture, 3));
 }
 
-/* Whoever talks no TLS, or nothing at all, is sent away; callers before a cluster exists know each other by their hosts. */
+/* Whoever talks no TLS, or nothing at all, is sent away; before a cluster exists nodes know each other by where they are reached. */
 static void nodes_without_a_cluster_and_strangers(void **state)
 {
     struct fixture *fixture = *state;
-    for (unsigned id = 1; id <= 2; id++)
-        fixture->nodes[id].self = (struct peer_hello){.incarnation = id, .feature_level = 4};
-    snprintf(fixture->nodes[1].host, sizeof(fixture->nodes[1].host), "localhost");
-    snprintf(fixture->nodes[2].host, sizeof(fixture->nodes[2].host), "localhost");
-    start_all(fixture, 2);
-    UNTIL(fixture, joined(&fixture->nodes[1], 0) && joined(&fixture->nodes[2], 0));
+    for (unsigned id = 1; id <= 3; id++) {
+        struct node *node = &fixture->nodes[id];
+        snprintf(node->host, sizeof(node->host), "localhost");
+        node->self = (struct peer_hello){.incarnation = id, .feature_level = 4};
+        snprintf(node->self.advertise, sizeof(node->self.advertise), "localhost:%u", PORT + id);
+    }
+    start_all(fixture, 3);
+    for (unsigned id = 1; id <= 3; id++)
+        UNTIL(fixture, fixture->nodes[id].told[0].opened == 2 && fixture->nodes[id].told[0].heard == 2);
+    struct peer_endpoint second = endpoint_of(&fixture->nodes[2], 2);
+    Qnfs__CommitNotice notice = QNFS__COMMIT_NOTICE__INIT;
+    Qnfs__Peer message = QNFS__PEER__INIT;
+    notice.commit_index = 7;
+    message.body_case = QNFS__PEER__BODY_COMMIT_NOTICE;
+    message.commit_notice = &notice;
+    assert_int_equal(peer_transport_send_to(fixture->nodes[1].transport, &second, PEER_CHANNEL_RAFT, &message),
+                     STATUS_OK);
+    UNTIL(fixture, fixture->nodes[2].told[0].notices == 1);
+    assert_int_equal(fixture->nodes[3].told[0].notices, 0);
+    second.port = PORT + 9;
+    assert_int_equal(peer_transport_send_to(fixture->nodes[1].transport, &second, PEER_CHANNEL_RAFT, &message),
+                     STATUS_NOT_FOUND);
+    node_stop(fixture, 3);
+    UNTIL(fixture, fixture->nodes[1].told[0].heard == 1 && fixture->nodes[2].told[0].heard == 1);
 
     int stranger = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(PORT + 1)};
@@ -505,11 +523,11 @@ static void nodes_without_a_cluster_and_strangers(void **state)
     assert_int_equal(connect(stranger, (struct sockaddr *)&address, sizeof(address)), 0);
     UNTIL(fixture, strstr(fixture->nodes[1].told[0].text, "silent") != NULL);
     close(stranger);
-    assert_true(joined(&fixture->nodes[1], 0));
+    assert_int_equal(fixture->nodes[1].told[0].heard, 1);
 
     /* A cluster is made: who they are changes, and the connections are made anew. */
     for (unsigned id = 1; id <= 2; id++) {
-        fixture->nodes[id].self = (struct peer_hello){true, "0123456789abcdef", id, 100 + id, 4, 0, 0};
+        fixture->nodes[id].self = (struct peer_hello){true, "0123456789abcdef", id, 100 + id, 4, 0, 0, ""};
         peer_transport_identify(fixture->nodes[id].transport, &fixture->nodes[id].self, 3);
     }
     node_meet(fixture, 1, 2);
