@@ -318,6 +318,8 @@
 #define REPLICA_INBOX_MAX (4u << 20)
 /* Committed entries that wait for the applier: at most one a parked compound. */
 #define APPLIER_INBOX_MAX (4u << 20)
+/* Rows of removed blocks that one flush drops; more go with the next one. */
+#define APPLIER_GARBAGE_MAX 65536u
 /* Flushes that wait: one is under way at a time. */
 #define APPLIER_FLUSHES_MAX 4u
 /* When requests and replies took so much memory and take a quarter of it now, the allocator gives back what is free. */
@@ -377,8 +379,8 @@
 #define STEWARD_FLUSH_URGENT_MS 1000u
 /* Results, effects and operators' requests that wait for it. */
 #define STEWARD_INBOX_MAX (1u << 20)
-/* Dead blocks that one command forgets. */
-#define STEWARD_BLOCKS_PER_COMMAND_MAX 1024u
+/* Blocks that it has removed at a time. */
+#define STEWARD_SWEEP_BLOCKS_MAX 1024u
 /* A disk is low when less than this part of it, and less than this many bytes, are free: what grows answers NOSPC, and
  * the log, removals and renewals live from the rest. */
 #define SPACE_RESERVE_DIVISOR 8u

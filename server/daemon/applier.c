@@ -196,6 +196,7 @@ static struct applier_action *applier_flush_begin(struct applier *applier)
     applier->commands_since_flush = 0;
     applier->bytes_since_flush = 0;
     applier->content_since_flush = 0;
+    applier->swept_synced = applier->swept;
     struct applier_action *action = applier_act(applier, APPLIER_FLUSH);
     action->index = machine_whole_index(&applier->machine);
     action->number = applier->machine.command_number;
@@ -220,9 +221,35 @@ enum status applier_step(struct applier *applier, const struct replica_entry *en
     return status;
 }
 
-/* The one node-local row that this file owns: up to which entry all blocks are synced; 8 bytes, big-endian. */
+/* A node-local row that this file owns: up to which entry all blocks are synced; 8 bytes, big-endian. */
 static const uint8_t synced_key[] = {
     SCHEMA_NODE_LOCAL, 'b', 'l', 'o', 'c', 'k', 's', '-', 's', 'y', 'n', 'c', 'e', 'd'};
+
+void applier_swept(struct applier *applier, const struct garbage *garbage)
+{
+    applier->swept = *garbage;
+}
+
+/* A sync has seen their removal. More than fit now go with the next flush. */
+static void applier_drop_garbage(struct applier *applier, struct transaction *transaction)
+{
+    const struct garbage *last = &applier->swept_synced;
+    struct garbage_walk walk;
+    struct garbage *swept = arena_alloc_array(&applier->arena, APPLIER_GARBAGE_MAX, sizeof(*swept));
+    size_t count = 0;
+    if (last->number == 0)
+        return;
+    garbage_walk_open(&transaction->read, &(struct garbage){0}, &applier->arena, &walk);
+    for (; count < APPLIER_GARBAGE_MAX && garbage_walk_get(&walk, &swept[count]); garbage_walk_next(&walk)) {
+        if (swept[count].number > last->number ||
+            (swept[count].number == last->number && swept[count].block.value > last->block.value))
+            break;
+        count++;
+    }
+    garbage_walk_close(&walk);
+    for (size_t i = 0; i < count; i++)
+        garbage_drop(transaction, &swept[i], &applier->arena);
+}
 
 enum status applier_flushed(struct applier *applier, uint64_t index)
 {
@@ -233,6 +260,7 @@ enum status applier_flushed(struct applier *applier, uint64_t index)
     struct transaction transaction;
     arena_reset(&applier->arena);
     transaction_init(&transaction, kv_store_present(applier->store), &applier->arena);
+    applier_drop_garbage(applier, &transaction);
     transaction_put(&transaction, slice_make(synced_key, sizeof(synced_key)), slice_make(value, sizeof(value)));
     enum status status = kv_store_write(applier->store, &transaction);
     if (status == STATUS_OK)

@@ -9,6 +9,7 @@
 #include "blockstore/block.h"
 #include "cluster/replica.h"
 #include "server/daemon/published.h"
+#include "statestore/machine/garbage.h"
 #include "statestore/machine/machine.h"
 
 /* The loop number of tickets that belong to the steward. */
@@ -38,6 +39,8 @@ struct applier {
     struct published *published;
     uint64_t nonce;                    /* in tickets sent before the registration */
     struct incarnation_id incarnation; /* of this process, once it is registered */
+    struct garbage swept;              /* all garbage up to here is removed; 0: none yet */
+    struct garbage swept_synced;       /* the same, for good once the flush under way has ended */
     bool flushing;
     uint64_t commands_since_flush;
     uint64_t bytes_since_flush;
@@ -65,9 +68,12 @@ void applier_fini(struct applier *applier);
 MUST_CHECK enum status applier_step(struct applier *applier, const struct replica_entry *entry,
                                     struct applier_action **actions);
 
-/* The flush that APPLIER_FLUSH asked for is done: notes in the state that blocks of entries up to `index` are synced.
- * STATUS_NO_SPACE (call again), STATUS_IO. */
+/* The flush that APPLIER_FLUSH asked for is done: notes in the state that blocks of entries up to `index` are synced, and
+ * drops the rows of garbage that was removed before it. STATUS_NO_SPACE (call again), STATUS_IO. */
 MUST_CHECK enum status applier_flushed(struct applier *applier, uint64_t index);
+
+/* The bytes of all garbage up to this one are removed: with the next flush they are so for good, and the rows go. */
+void applier_swept(struct applier *applier, const struct garbage *garbage);
 
 /* Entries up to this one need no applier_redo_blocks. */
 uint64_t applier_synced_index(struct applier *applier);

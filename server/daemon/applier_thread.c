@@ -6,13 +6,15 @@
 #include "base/check.h"
 #include "base/limits.h"
 
-/* To the applier: an entry, or word that a flush has ended. To the flusher: start. */
+/* To the applier: an entry, word that a flush has ended, that one is wanted, or that garbage is removed. To the flusher:
+ * start. */
 struct applier_post {
     struct list_link link;
-    enum { POST_ENTRY, POST_FLUSHED, POST_FLUSH_NOW } kind;
+    enum { POST_ENTRY, POST_FLUSHED, POST_FLUSH_NOW, POST_SWEPT } kind;
     struct replica_entry entry;
     uint64_t index;
     uint64_t number;
+    struct garbage garbage;
 };
 
 struct applier_thread {
@@ -107,6 +109,7 @@ static void on_apply(void *context, struct list_link *link)
             apply_held(thread);
         return;
     case POST_FLUSH_NOW: apply_carry(thread, applier_flush_now(thread->applier)); break;
+    case POST_SWEPT: applier_swept(thread->applier, &post->garbage); break;
     case POST_FLUSHED:
         status = applier_flushed(thread->applier, post->index);
         if (status == STATUS_NO_SPACE) { /* nothing is lost: the log stays as long as it is */
@@ -199,6 +202,14 @@ void applier_thread_flush(struct applier_thread *thread)
 {
     struct applier_post *post = post_create();
     post->kind = POST_FLUSH_NOW;
+    worker_post(&thread->apply, &post->link);
+}
+
+void applier_thread_swept(struct applier_thread *thread, const struct garbage *garbage)
+{
+    struct applier_post *post = post_create();
+    post->kind = POST_SWEPT;
+    post->garbage = *garbage;
     worker_post(&thread->apply, &post->link);
 }
 

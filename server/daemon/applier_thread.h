@@ -40,6 +40,9 @@ uint64_t applier_thread_alive_ms(const struct applier_thread *thread);
 /* Asks for a flush now (the log wants to be cut). Any thread. */
 void applier_thread_flush(struct applier_thread *thread);
 
+/* The bytes of all garbage up to this one are removed. Any thread. */
+void applier_thread_swept(struct applier_thread *thread, const struct garbage *garbage);
+
 /* Applies what was handed over (as far as there is room on the disk), flushes once more, ends both threads. */
 void applier_thread_stop(struct applier_thread *thread);
 void applier_thread_destroy(struct applier_thread *thread);

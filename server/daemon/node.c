@@ -76,6 +76,12 @@ static void node_flush(void *context)
     applier_thread_flush(node->apply);
 }
 
+static void node_swept(void *context, const struct garbage *garbage)
+{
+    struct node *node = context;
+    applier_thread_swept(node->apply, garbage);
+}
+
 static void node_propose(void *context, struct proposal *proposal)
 {
     struct node *node = context;
@@ -431,7 +437,13 @@ static void node_start_threads(struct node *node)
     };
     memcpy(steward.cluster_id, node->identity.cluster_id, sizeof(steward.cluster_id));
     struct steward_ports steward_ports = {
-        .context = node, .propose = node_propose, .serve = node_serve, .flush = node_flush, .failed = node_failed};
+        .context = node,
+        .propose = node_propose,
+        .serve = node_serve,
+        .flush = node_flush,
+        .swept = node_swept,
+        .failed = node_failed,
+    };
     struct applier_ports applier_ports = {
         .context = node,
         .result = node_result,

@@ -8,7 +8,6 @@
 #include "proto/log_codec.h"
 #include "server/daemon/applier.h"
 #include "server/daemon/published.h"
-#include "statestore/machine/block.h"
 #include "statestore/machine/lease.h"
 #include "statestore/machine/purge.h"
 #include "statestore/machine/space.h"
@@ -18,8 +17,7 @@ enum request_kind {
     REQUEST_REGISTER, /* node_register */
     REQUEST_EXPIRE,
     REQUEST_PURGE,
-    REQUEST_FORGET, /* blocks_forget */
-    REQUEST_SPACE,  /* node_report */
+    REQUEST_SPACE, /* node_report */
     REQUEST_OPERATOR,
 };
 
@@ -40,8 +38,7 @@ struct steward {
     struct machine machine;            /* as it was at the registration: keys and ids */
     bool leader;
     bool purge_wanted;
-    bool blocks_dead;
-    bool removing_blocks;
+    bool garbage_wanted; /* a look may find some */
     bool space_reported_low;
     uint64_t ticked_ms;
     uint64_t flush_ms; /* the last flush was asked for, or seen to have ended */
@@ -49,9 +46,10 @@ struct steward {
     uint64_t next_place;
     struct list requests; /* in the order of their places */
     uint32_t under_way[REQUEST_OPERATOR + 1];
-    struct block_id blocks[STEWARD_BLOCKS_PER_COMMAND_MAX];
-    size_t block_count;
-    struct arena arena; /* of the step */
+    struct garbage garbage[STEWARD_SWEEP_BLOCKS_MAX]; /* being removed */
+    size_t garbage_count;
+    struct garbage swept; /* the last one that is gone; rows up to it are passed by */
+    struct arena arena;   /* of the step */
     struct steward_action *first;
     struct steward_action **last;
 };
@@ -64,7 +62,7 @@ struct steward *steward_create(const struct steward_config *config, struct rando
     steward->random = random;
     steward->next_place = 1;
     steward->purge_wanted = true; /* whatever waited at the crash is found by the first look */
-    steward->blocks_dead = true;
+    steward->garbage_wanted = true;
     list_init(&steward->requests);
     arena_init(&steward->arena);
     return steward;
@@ -238,46 +236,40 @@ static void steward_purge(struct steward *steward, const struct steward_moment *
     steward_propose(steward, REQUEST_PURGE, 0, &command);
 }
 
-/* Dead blocks whose death is flushed: no crash brings their extents back, so their bytes may go. */
+/* Garbage whose command is flushed: no crash brings the extents back, so the bytes may go. Each node does this for itself.
+ * What is swept is passed by: its rows stay until the removal is synced. */
 static void steward_sweep(struct steward *steward, const struct steward_moment *moment)
 {
-    if (!steward->blocks_dead || steward->removing_blocks || steward->under_way[REQUEST_FORGET] > 0)
+    if (!steward->garbage_wanted || steward->garbage_count > 0)
         return;
-    struct block_dead_walk walk;
-    uint64_t dead_number;
-    struct block_id id;
+    struct garbage_walk walk;
+    struct garbage garbage;
     bool more = false;
-    steward->block_count = 0;
-    block_dead_walk_open(moment->view, &steward->arena, &walk);
-    for (; block_dead_walk_get(&walk, &id, &dead_number); block_dead_walk_next(&walk)) {
+    garbage_walk_open(moment->view, &steward->swept, &steward->arena, &walk);
+    for (; garbage_walk_get(&walk, &garbage); garbage_walk_next(&walk)) {
         more = true;
-        if (dead_number > moment->flushed_number || steward->block_count == STEWARD_BLOCKS_PER_COMMAND_MAX)
+        if (garbage.number > moment->flushed_number || steward->garbage_count == STEWARD_SWEEP_BLOCKS_MAX)
             break;
-        steward->blocks[steward->block_count++] = id;
+        steward->garbage[steward->garbage_count++] = garbage;
     }
-    block_dead_walk_close(&walk);
-    steward->blocks_dead = more;
-    if (steward->block_count == 0)
+    garbage_walk_close(&walk);
+    steward->garbage_wanted = more;
+    if (steward->garbage_count == 0)
         return;
-    steward->removing_blocks = true;
-    struct steward_action *action = steward_act(steward, STEWARD_DO_REMOVE_BLOCKS);
-    action->blocks = steward->blocks;
-    action->block_count = steward->block_count;
+    struct steward_action *action = steward_act(steward, STEWARD_DO_REMOVE);
+    action->garbage = steward->garbage;
+    action->garbage_count = steward->garbage_count;
 }
 
-static void steward_forget(struct steward *steward)
+static void steward_removed(struct steward *steward, const struct steward_moment *moment)
 {
-    CHECK(steward->removing_blocks);
-    steward->removing_blocks = false;
-    Qnfs__BlocksForget body = QNFS__BLOCKS_FORGET__INIT;
-    body.n_blocks = steward->block_count;
-    body.blocks = arena_alloc_array(&steward->arena, steward->block_count, sizeof(*body.blocks));
-    for (size_t i = 0; i < steward->block_count; i++)
-        body.blocks[i] = steward->blocks[i].value;
-    Qnfs__Command command = QNFS__COMMAND__INIT;
-    command.body_case = QNFS__COMMAND__BODY_BLOCKS_FORGET;
-    command.blocks_forget = &body;
-    steward_propose(steward, REQUEST_FORGET, 0, &command);
+    CHECK(steward->garbage_count > 0);
+    steward->swept = steward->garbage[steward->garbage_count - 1];
+    steward->garbage_count = 0;
+    struct steward_action *action = steward_act(steward, STEWARD_DO_FORGET);
+    action->garbage = &steward->swept;
+    action->garbage_count = 1;
+    steward_sweep(steward, moment);
 }
 
 /* The disk is low when less than a reserve is free, and well again at one and a half of it. */
@@ -323,11 +315,11 @@ static void steward_housekeeping(struct steward *steward, const struct steward_m
         return;
     steward_watch_space(steward, moment);
     steward_flush(steward, moment);
+    steward_sweep(steward, moment);
     if (!steward->leader)
         return;
     steward_expire(steward, moment);
     steward_purge(steward, moment);
-    steward_sweep(steward, moment);
 }
 
 /* --- messages --- */
@@ -361,7 +353,6 @@ static void steward_result(struct steward *steward, const struct steward_message
     case REQUEST_REGISTER: steward_registered(steward, result, moment); break;
     case REQUEST_EXPIRE:
     case REQUEST_SPACE: break;
-    case REQUEST_FORGET:
     case REQUEST_PURGE: steward_housekeeping(steward, moment); break;
     case REQUEST_OPERATOR:
         answer = steward_act(steward, STEWARD_DO_ANSWER);
@@ -379,7 +370,7 @@ static void steward_effect(struct steward *steward, const struct machine_effect 
     if (effect->kind == EFFECT_PURGE)
         steward->purge_wanted = true;
     else if (effect->kind == EFFECT_BLOCKS_DEAD)
-        steward->blocks_dead = true;
+        steward->garbage_wanted = true;
     else
         return;
     steward_housekeeping(steward, moment);
@@ -411,7 +402,7 @@ struct steward_action *steward_step(struct steward *steward, const struct stewar
         }
         break;
     case STEWARD_REQUEST: steward_request(steward, message); break;
-    case STEWARD_BLOCKS_REMOVED: steward_forget(steward); break;
+    case STEWARD_GARBAGE_REMOVED: steward_removed(steward, moment); break;
     }
     return steward->first;
 }

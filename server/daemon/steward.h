@@ -1,7 +1,7 @@
 /* steward.h: the actor that does what no client asks for: the first commands of a cluster, this process's registration,
- * leases that run out, freeing in steps, dead blocks, reports of free space; and what the operator asks for.
- *
- * All of it are commands like those of clients; their origin is the node's own request number. Pure. */
+ * leases that run out, freeing in steps, reports of free space; and what the operator asks for. All of these are commands
+ * like those of clients; their origin is the node's own request number. And it sweeps up the node's own garbage: blocks that
+ * the state no longer refers to. Pure. */
 #ifndef SERVER_DAEMON_STEWARD_H
 #define SERVER_DAEMON_STEWARD_H
 
@@ -10,6 +10,7 @@
 #include "cluster/replica.h"
 #include "proto/log.pb-c.h"
 #include "server/daemon/config.h"
+#include "statestore/machine/garbage.h"
 #include "statestore/machine/machine.h"
 
 struct steward;
@@ -31,7 +32,7 @@ enum steward_message_kind {
     STEWARD_EFFECT,  /* `effect` of the machine */
     STEWARD_TICK,    /* time has passed, or a flush has ended */
     STEWARD_REQUEST, /* the operator's `command` (body alone is set; read now, not kept), answered under `token` */
-    STEWARD_BLOCKS_REMOVED, /* what STEWARD_DO_REMOVE_BLOCKS named is gone */
+    STEWARD_GARBAGE_REMOVED, /* what STEWARD_DO_REMOVE named is gone */
 };
 
 struct steward_message {
@@ -48,8 +49,9 @@ enum steward_action_kind {
     STEWARD_DO_PROPOSE, /* `proposal`, until its result */
     STEWARD_DO_SERVE,   /* the node is registered as `incarnation`: open the gates; `machine` has keys and ids */
     STEWARD_DO_ANSWER,  /* `bytes` (packed result, one owner goes along) for `token`; NULL: refused, not serving */
-    STEWARD_DO_REMOVE_BLOCKS, /* remove `blocks`, then STEWARD_BLOCKS_REMOVED */
-    STEWARD_DO_FLUSH,         /* ask the applier for a flush */
+    STEWARD_DO_REMOVE,  /* remove the blocks of `garbage`, then STEWARD_GARBAGE_REMOVED */
+    STEWARD_DO_FORGET,  /* tell the applier that all garbage up to the one in `garbage` is removed */
+    STEWARD_DO_FLUSH,   /* ask the applier for a flush */
 };
 
 struct steward_action {
@@ -60,8 +62,8 @@ struct steward_action {
     const struct machine *machine;
     uint64_t token;
     struct buffer *bytes;
-    const struct block_id *blocks;
-    size_t block_count;
+    const struct garbage *garbage;
+    size_t garbage_count;
 };
 
 struct steward_config {

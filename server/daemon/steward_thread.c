@@ -87,10 +87,10 @@ static struct waiter *waiter_create(void)
 
 static void steward_thread_step(struct steward_thread *thread, const struct steward_message *message);
 
-static void thread_remove_blocks(struct steward_thread *thread, const struct steward_action *action)
+static void thread_remove(struct steward_thread *thread, const struct steward_action *action)
 {
-    for (size_t i = 0; i < action->block_count; i++) {
-        enum status status = block_remove(thread->blocks, action->blocks[i]);
+    for (size_t i = 0; i < action->garbage_count; i++) {
+        enum status status = block_remove(thread->blocks, action->garbage[i].block);
         if (status != STATUS_OK)
             thread->ports.failed(thread->ports.context, status, "removing a block");
     }
@@ -104,15 +104,16 @@ static void steward_thread_carry(struct steward_thread *thread, const struct ste
         case STEWARD_DO_PROPOSE: thread->ports.propose(thread->ports.context, action->proposal); break;
         case STEWARD_DO_SERVE: thread->ports.serve(thread->ports.context, action->incarnation, action->machine); break;
         case STEWARD_DO_ANSWER: waiter_answer((struct waiter *)(uintptr_t)action->token, action->bytes); break;
-        case STEWARD_DO_REMOVE_BLOCKS:
-            thread_remove_blocks(thread, action);
+        case STEWARD_DO_REMOVE:
+            thread_remove(thread, action);
             removed = true;
             break;
+        case STEWARD_DO_FORGET: thread->ports.swept(thread->ports.context, action->garbage); break;
         case STEWARD_DO_FLUSH: thread->ports.flush(thread->ports.context); break;
         }
     }
     if (removed) { /* in a post of its own, since the actions of this step end with the next one */
-        worker_post(&thread->worker, &post_create(STEWARD_BLOCKS_REMOVED)->link);
+        worker_post(&thread->worker, &post_create(STEWARD_GARBAGE_REMOVED)->link);
     }
 }
 

@@ -15,6 +15,8 @@ struct steward_ports {
     void (*serve)(void *context, struct incarnation_id incarnation, const struct machine *machine);
     /* The state should be flushed soon. */
     void (*flush)(void *context);
+    /* The bytes of all garbage up to this one are removed. */
+    void (*swept)(void *context, const struct garbage *garbage);
     void (*failed)(void *context, enum status status, const char *what);
 };
 

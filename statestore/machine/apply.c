@@ -37,7 +37,6 @@
     X(EXPORT_REMOVE, export_remove)                                                                                    \
     X(SETTING_SET, setting_set)                                                                                        \
     X(PURGE, purge)                                                                                                    \
-    X(BLOCKS_FORGET, blocks_forget)                                                                                    \
     X(CLIENT_EVICT, client_evict)                                                                                      \
     X(BACKCHANNEL_CTL, backchannel_ctl)                                                                                \
     X(NODE_REPORT, node_report)

@@ -69,7 +69,7 @@ struct session_id apply_session_id(ProtobufCBinaryData bytes); /* CHECKs the 16 
 struct hash128 apply_digest(ProtobufCBinaryData bytes);
 Qnfs__ChangeInfo *apply_change_result(struct apply *apply, uint64_t before, uint64_t after);
 
-/* --- files (create.c, remove.c, rename.c, link.c, setattr.c, write.c, purge.c, export.c, block.c) --- */
+/* --- files (create.c, remove.c, rename.c, link.c, setattr.c, write.c, purge.c, export.c) --- */
 void create_apply(struct apply *apply, const Qnfs__Create *command);
 void remove_apply(struct apply *apply, const Qnfs__Remove *command);
 void rename_apply(struct apply *apply, const Qnfs__Rename *command);
@@ -77,7 +77,6 @@ void link_apply(struct apply *apply, const Qnfs__Link *command);
 void setattr_apply(struct apply *apply, const Qnfs__Setattr *command);
 void write_apply(struct apply *apply, const Qnfs__Write *command);
 void purge_apply(struct apply *apply, const Qnfs__Purge *command);
-void blocks_forget_apply(struct apply *apply, const Qnfs__BlocksForget *command);
 void export_add_apply(struct apply *apply, const Qnfs__ExportAdd *command);
 void export_remove_apply(struct apply *apply, const Qnfs__ExportRemove *command);
 void node_report_apply(struct apply *apply, const Qnfs__NodeReport *command);

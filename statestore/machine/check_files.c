@@ -12,6 +12,7 @@
 #include "statestore/machine/check_pairs.h"
 #include "statestore/machine/dirent.h"
 #include "statestore/machine/extent.h"
+#include "statestore/machine/garbage.h"
 #include "statestore/machine/purge.h"
 #include "statestore/machine/row.h"
 #include "statestore/store/schema.h"
@@ -313,31 +314,19 @@ static void check_blocks(struct check *check, uint64_t reference_count)
     }
 }
 
-/* Each dead block has its row by the time of its death, and the other way round. */
-static void check_dead_blocks(struct check *check, struct arena *scratch)
+/* What a node is about to remove is nobody's. */
+static void check_garbage(struct check *check, struct arena *scratch)
 {
-    struct kv_cursor cursor;
+    struct garbage_walk walk;
+    struct garbage garbage;
     struct block block;
-    uint64_t dead = 0;
-    check_open(check, SCHEMA_BLOCK, &cursor);
-    for (; cursor.valid; kv_cursor_next(&cursor)) {
-        block_decode_row(cursor.key, cursor.value, &block);
-        dead += block.dead_number != 0;
-    }
-    kv_cursor_close(&cursor);
-    struct block_dead_walk walk;
-    struct block_id id;
-    uint64_t number;
-    block_dead_walk_open(check->read, check->arena, &walk);
-    for (; block_dead_walk_get(&walk, &id, &number); block_dead_walk_next(&walk)) {
-        dead--;
-        if (!block_get(check->read, id, scratch, &block) || block.dead_number != number)
-            check_report(check, "block %" PRIu64 ": dead row without its block", id.value);
+    garbage_walk_open(check->read, &(struct garbage){0}, check->arena, &walk);
+    for (; garbage_walk_get(&walk, &garbage); garbage_walk_next(&walk)) {
+        if (block_get(check->read, garbage.block, scratch, &block))
+            check_report(check, "block %" PRIu64 ": garbage, but still referred to", garbage.block.value);
         arena_reset(scratch);
     }
-    block_dead_walk_close(&walk);
-    if (dead != 0)
-        check_report(check, "dead blocks and their rows do not add up");
+    garbage_walk_close(&walk);
 }
 
 /* A cut that waits has its inode; that the inode knows of it is seen in check_content. */
@@ -384,7 +373,7 @@ void check_files(struct check *check)
     uint64_t references = check_content(check, &scratch);
     check_inodes(check, names, &scratch);
     check_blocks(check, references);
-    check_dead_blocks(check, &scratch);
+    check_garbage(check, &scratch);
     check_purges(check, &scratch);
     check_exports(check);
     arena_fini(&scratch);

@@ -38,7 +38,7 @@ enum machine_effect_kind {
     EFFECT_CLIENT_GONE,     /* all of a client's sessions are gone */
     EFFECT_EXPORTS_CHANGED, /* the export table changed */
     EFFECT_SETTINGS_CHANGED,
-    EFFECT_BLOCKS_DEAD, /* dead block rows exist: sweep after the next flush */
+    EFFECT_BLOCKS_DEAD, /* blocks became garbage: sweep after the next flush */
 };
 
 struct machine_effect {

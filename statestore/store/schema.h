@@ -1,4 +1,4 @@
-/* schema.h: the first byte of every key: which row it is. A byte is never given to another row; docs/formats/keys.md
+/* schema.h: the first byte of every key: which row it is. A byte is never given to another row (0x15 was one); docs/formats/keys.md
  * shows what follows it. Everything lies in one ordered map, so the rows of one kind lie together. */
 #ifndef STATESTORE_STORE_SCHEMA_H
 #define STATESTORE_STORE_SCHEMA_H
@@ -24,7 +24,6 @@
     X(COOKIE, 0x12, "cookie")                       /* volume, directory, cookie */                                    \
     X(EXTENT, 0x13, "extent")                       /* volume, inode, end offset */                                    \
     X(BLOCK, 0x14, "block")                         /* block id */                                                     \
-    X(BLOCK_DEAD, 0x15, "block-dead")               /* command number that killed it, block id */                      \
     X(INODE_DEAD, 0x16, "inode-dead")               /* what Purge has to free */                                       \
     X(CLIENT, 0x20, "client")                       /* client id */                                                    \
     X(CLIENT_BY_OWNER, 0x21, "client-by-owner")     /* identity, owner */                                              \

@@ -17,7 +17,7 @@
 #include "proto/nfs4/lock.h"
 #include "proto/nfs4/open.h"
 #include "statestore/machine/attributes.h"
-#include "statestore/machine/block.h"
+#include "statestore/machine/garbage.h"
 #include "tests/support/scene.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -304,23 +304,23 @@ static bool do_purge(struct fuzz *fuzz)
     return apply_both(fuzz, command)->purge->more;
 }
 
-static void do_blocks_forget(struct fuzz *fuzz)
+/* Each node sweeps by itself: what one of them drops is nothing to the other. */
+static void do_sweep(struct fuzz *fuzz)
 {
-    uint64_t blocks[8] = {take(fuzz)};
-    size_t count = 1;
-    struct block_dead_walk walk;
-    struct block_id id;
-    uint64_t number;
-    BODY(fuzz, command, Qnfs__BlocksForget, qnfs__blocks_forget__init);
-    block_dead_walk_open(scene_read(&fuzz->cached), &fuzz->cached.arena, &walk);
-    for (; count < 8 && block_dead_walk_get(&walk, &id, &number); block_dead_walk_next(&walk))
-        blocks[count++] = id.value;
-    block_dead_walk_close(&walk);
-    body->blocks = blocks;
-    body->n_blocks = count;
-    command->body_case = QNFS__COMMAND__BODY_BLOCKS_FORGET;
-    command->blocks_forget = body;
-    apply_both(fuzz, command);
+    struct scene *scene = take_below(fuzz, 2) == 0 ? &fuzz->cached : &fuzz->loaded;
+    struct garbage swept[8];
+    size_t wanted = take_below(fuzz, 8);
+    size_t count = 0;
+    struct garbage_walk walk;
+    struct transaction transaction;
+    transaction_init(&transaction, scene_read(scene), &scene->arena);
+    garbage_walk_open(scene_read(scene), &(struct garbage){0}, &scene->arena, &walk);
+    for (; count < wanted && garbage_walk_get(&walk, &swept[count]); garbage_walk_next(&walk))
+        count++;
+    garbage_walk_close(&walk);
+    for (size_t i = 0; i < count; i++)
+        garbage_drop(&transaction, &swept[i], &scene->arena);
+    CHECK(kv_store_write(scene->store, &transaction) == STATUS_OK);
 }
 
 /* --- opens and locks --- */
@@ -641,7 +641,7 @@ static void step(struct fuzz *fuzz)
     case 24:
     case 25: do_locku(fuzz); break;
     case 26: do_purge(fuzz); break;
-    case 27: do_blocks_forget(fuzz); break;
+    case 27: do_sweep(fuzz); break;
     case 28: do_client(fuzz, take_below(fuzz, CLIENTS)); break;
     case 29: do_client_end(fuzz); break;
     case 30: do_attach(fuzz); break;

@@ -21,6 +21,7 @@
     X(replayed_commands, "commands applied again after a crash", true)                                                 \
     X(half_entries, "entries resumed in their middle", true)                                                           \
     X(blocks_lost, "blocks lost or torn at a crash", true)                                                             \
+    X(blocks_swept, "blocks removed that nothing refers to", true)                                                     \
     X(blocks_read, "reads from block files", true)                                                                     \
     X(flushes, "flushes", true)                                                                                        \
     X(hours_down, "hours without the node", true)                                                                      \

@@ -7,9 +7,12 @@
 #include "base/check.h"
 #include "blockstore/block_memory.h"
 #include "server/daemon/recovery.h"
+#include "statestore/machine/block.h"
 #include "statestore/machine/export.h"
+#include "statestore/machine/garbage.h"
 #include "statestore/store/kv_memory.h"
 #include "statestore/store/kv_rocksdb.h"
+#include "statestore/store/schema.h"
 
 #define DISK_BYTES (UINT64_C(1) << 40)
 #define RESTART_LONGEST_US 400000u
@@ -410,8 +413,40 @@ bool node_is_quiet(const struct node *node)
            node->applier.machine.applied_index == status.commit_index;
 }
 
+/* Every block that the state knows of is there, and no other one but garbage that waits. */
+static void node_count_blocks(struct node *node)
+{
+    struct kv_read *read = kv_store_present(node->store);
+    const uint8_t prefix = SCHEMA_BLOCK;
+    struct kv_cursor cursor;
+    struct garbage_walk walk;
+    struct garbage garbage;
+    struct arena arena;
+    size_t known = 0;
+    arena_init(&arena);
+    for (kv_cursor_open(read, slice_make(&prefix, 1), SLICE_EMPTY, &arena, &cursor); cursor.valid;
+         kv_cursor_next(&cursor)) {
+        struct block block;
+        block_decode_row(cursor.key, cursor.value, &block);
+        if (block_read(node->blocks, block.id, 0, (struct span){0}) != STATUS_OK)
+            world_violation(node->world, "block %llu is missing", (unsigned long long)block.id.value);
+        known++;
+    }
+    kv_cursor_close(&cursor);
+    garbage_walk_open(read, &(struct garbage){0}, &arena, &walk);
+    for (; garbage_walk_get(&walk, &garbage); garbage_walk_next(&walk))
+        known += block_read(node->blocks, garbage.block, 0, (struct span){0}) != STATUS_NOT_FOUND; /* torn ones too */
+    garbage_walk_close(&walk);
+    arena_fini(&arena);
+    if (block_memory_count(node->blocks) != known)
+        world_violation(node->world, "%zu blocks, but the state knows of %zu", block_memory_count(node->blocks), known);
+}
+
 bool node_compare(struct node *node)
 {
-    return node->up && node->applier_ready &&
-           oracle_compare(node->oracle, &node->applier.machine, kv_store_present(node->store));
+    if (!node->up || !node->applier_ready ||
+        !oracle_compare(node->oracle, &node->applier.machine, kv_store_present(node->store)))
+        return false;
+    node_count_blocks(node);
+    return true;
 }

@@ -296,6 +296,8 @@ static void apply_run(void *context, uint64_t number)
         struct node_apply_post *post = container_of(link, struct node_apply_post, link);
         if (post->flushed) {
             apply_flushed(node, post);
+        } else if (post->swept) {
+            applier_swept(&node->applier, &post->garbage);
         } else if (apply_entry(node, &post->entry)) {
             buffer_put(post->entry.bytes);
             advanced = true;
@@ -409,6 +411,7 @@ static void steward_step_message(struct node *node, const struct steward_message
     for (const struct steward_action *action = steward_step(node->steward, message, &moment); action != NULL;
          action = action->next) {
         struct node_steward_post *post;
+        struct node_apply_post *swept;
         switch (action->kind) {
         case STEWARD_DO_PROPOSE: node_propose(node, action->proposal); break;
         case STEWARD_DO_SERVE:
@@ -420,14 +423,23 @@ static void steward_step_message(struct node *node, const struct steward_message
                         (unsigned long long)action->incarnation.value);
             break;
         case STEWARD_DO_ANSWER: buffer_put(action->bytes); break; /* there is no operator */
-        case STEWARD_DO_REMOVE_BLOCKS:
-            for (size_t i = 0; i < action->block_count; i++)
-                CHECK(block_remove(node->blocks, action->blocks[i]) == STATUS_OK);
+        case STEWARD_DO_REMOVE:
+            for (size_t i = 0; i < action->garbage_count; i++)
+                CHECK(block_remove(node->blocks, action->garbage[i].block) == STATUS_OK);
+            world_count(node->world, COUNT_blocks_swept, action->garbage_count);
             post = calloc(1, sizeof(*post));
             CHECK(post != NULL);
-            post->kind = STEWARD_BLOCKS_REMOVED;
+            post->kind = STEWARD_GARBAGE_REMOVED;
             list_append(&node->stewards.inbox, &post->link);
             node_wake(&node->stewards);
+            break;
+        case STEWARD_DO_FORGET:
+            swept = calloc(1, sizeof(*swept));
+            CHECK(swept != NULL);
+            swept->swept = true;
+            swept->garbage = *action->garbage;
+            list_append(&node->apply.inbox, &swept->link);
+            node_wake(&node->apply);
             break;
         case STEWARD_DO_FLUSH: node_flush(node); break;
         }
@@ -511,8 +523,7 @@ void node_actors_drop(struct node *node)
         log_request_free(container_of(link, struct log_request, link));
     while ((link = take(&node->apply.inbox)) != NULL) {
         struct node_apply_post *post = container_of(link, struct node_apply_post, link);
-        if (!post->flushed)
-            buffer_put(post->entry.bytes);
+        buffer_put(post->entry.bytes);
         free(post);
     }
     while ((link = take(&node->stewards.inbox)) != NULL) {

@@ -27,6 +27,8 @@ struct node_actor {
 struct node_apply_post {
     struct list_link link;
     bool flushed;
+    bool swept;
+    struct garbage garbage; /* of swept */
     struct replica_entry entry;
     uint64_t index;
 };

@@ -11,6 +11,7 @@
 #include "statestore/machine/check.h"
 #include "statestore/machine/create.h"
 #include "statestore/machine/extent.h"
+#include "statestore/machine/garbage.h"
 #include "statestore/machine/name.h"
 
 #define FILES_FLUSH_COMMANDS 64u
@@ -249,21 +250,19 @@ static struct files_block *files_block_find(struct files *files, uint64_t number
 void files_sweep(struct files *files)
 {
     struct apply *apply = files_begin(files);
-    struct block_dead_walk walk;
-    struct block_id id;
-    uint64_t number;
-    uint64_t dead[256];
-    Qnfs__BlocksForget command = QNFS__BLOCKS_FORGET__INIT;
-    command.blocks = dead;
-    block_dead_walk_open(apply->read, &files->arena, &walk);
-    for (; command.n_blocks < 256 && block_dead_walk_get(&walk, &id, &number); block_dead_walk_next(&walk)) {
-        struct files_block *block = files_block_find(files, id.value);
+    struct garbage_walk walk;
+    struct garbage swept[256];
+    size_t count = 0;
+    garbage_walk_open(apply->read, &(struct garbage){0}, &files->arena, &walk);
+    for (; count < 256 && garbage_walk_get(&walk, &swept[count]); garbage_walk_next(&walk)) {
+        struct files_block *block = files_block_find(files, swept[count].block.value);
         free(block->bytes);
         block->bytes = NULL;
-        dead[command.n_blocks++] = id.value;
+        count++;
     }
-    block_dead_walk_close(&walk);
-    blocks_forget_apply(apply, &command);
+    garbage_walk_close(&walk);
+    for (size_t i = 0; i < count; i++)
+        garbage_drop(&files->transaction, &swept[i], &files->arena);
     assert_int_equal(files_end(files), NFS4_OK);
 }
 

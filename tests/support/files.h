@@ -51,7 +51,7 @@ enum nfsstat4 files_resize(struct files *files, struct file_id file, uint64_t si
 enum nfsstat4 files_write(struct files *files, struct file_id file, uint64_t offset, struct slice bytes);
 /* One step; true if there is more. */
 bool files_purge(struct files *files);
-/* Unlinks and forgets all dead blocks. */
+/* Removes the garbage: blocks and rows. */
 void files_sweep(struct files *files);
 enum nfsstat4 files_export_add(struct files *files, const char *path, uint32_t squash, bool read_only);
 enum nfsstat4 files_export_remove(struct files *files, const char *path);

@@ -88,10 +88,11 @@ static void step(struct scene *scene, const struct steward_message *message)
             break;
         case STEWARD_DO_SERVE: scene->serving = true; break;
         case STEWARD_DO_ANSWER: buffer_put(action->bytes); break;
-        case STEWARD_DO_REMOVE_BLOCKS:
-            scene->removed += (unsigned)action->block_count;
+        case STEWARD_DO_REMOVE:
+            scene->removed += (unsigned)action->garbage_count;
             removed = true;
             break;
+        case STEWARD_DO_FORGET: applier_swept(&scene->applier, action->garbage); break;
         case STEWARD_DO_FLUSH: scene->flushes++; break;
         }
     }
@@ -99,7 +100,7 @@ static void step(struct scene *scene, const struct steward_message *message)
     for (size_t i = 0; i < command_count; i++)
         apply(scene, commands[i]);
     if (removed) {
-        struct steward_message done = {.kind = STEWARD_BLOCKS_REMOVED};
+        struct steward_message done = {.kind = STEWARD_GARBAGE_REMOVED};
         step(scene, &done);
     }
 }
@@ -113,10 +114,31 @@ static void tick(struct scene *scene, uint64_t ms)
     }
 }
 
-/* What the flusher does. */
+/* What the applier and the flusher do. */
 static void flush(struct scene *scene)
 {
-    scene->published.flushed_number = scene->published.command;
+    struct applier_action *action = applier_flush_now(&scene->applier);
+    assert_non_null(action);
+    assert_int_equal(action->number, scene->published.command);
+    scene->published.flushed_number = action->number;
+    assert_int_equal(applier_flushed(&scene->applier, action->index), STATUS_OK);
+}
+
+static unsigned count_garbage(struct scene *scene)
+{
+    struct kv_read *view = kv_store_snapshot(scene->store);
+    struct arena arena;
+    struct garbage_walk walk;
+    struct garbage garbage;
+    unsigned count = 0;
+    arena_init(&arena);
+    garbage_walk_open(view, &(struct garbage){0}, &arena, &walk);
+    for (; garbage_walk_get(&walk, &garbage); garbage_walk_next(&walk))
+        count++;
+    garbage_walk_close(&walk);
+    arena_fini(&arena);
+    kv_store_release(scene->store, view);
+    return count;
 }
 
 static int setup(void **state)
@@ -219,6 +241,51 @@ static void dead_blocks_go(void **state)
     flush(scene);
     tick(scene, 1000);
     assert_int_equal(scene->removed, 1);
+    /* The row goes when a flush has synced that, and is not looked at again before. */
+    assert_int_equal(count_garbage(scene), 1);
+    tick(scene, 1000);
+    assert_int_equal(scene->removed, 1);
+    kill_block(scene, 2);
+    flush(scene);
+    assert_int_equal(count_garbage(scene), 1);
+    tick(scene, 1000);
+    assert_int_equal(scene->removed, 2);
+    flush(scene);
+    assert_int_equal(count_garbage(scene), 0);
+}
+
+/* A node that does not lead has its own garbage. */
+static void follower_sweeps(void **state)
+{
+    struct scene *scene = *state;
+    struct steward_message lead = {.kind = STEWARD_LEADER, .on = false};
+    step(scene, &lead);
+    kill_block(scene, 1);
+    flush(scene);
+    tick(scene, 1000);
+    assert_int_equal(scene->removed, 1);
+}
+
+/* More than is removed at a time. */
+static void much_garbage_goes(void **state)
+{
+    struct scene *scene = *state;
+    const unsigned many = 2 * STEWARD_SWEEP_BLOCKS_MAX + 10;
+    struct arena arena;
+    struct transaction transaction;
+    arena_init(&arena);
+    transaction_init(&transaction, kv_store_present(scene->store), &arena);
+    for (uint64_t id = 1; id <= many; id++)
+        garbage_put(&transaction, &(struct garbage){scene->published.command + 1, {id}}, &arena);
+    assert_int_equal(kv_store_write(scene->store, &transaction), STATUS_OK);
+    arena_fini(&arena);
+    kill_block(scene, many + 1);
+    flush(scene);
+    tick(scene, STEWARD_TICK_MS);
+    assert_int_equal(scene->removed, many + 1);
+    assert_int_equal(count_garbage(scene), many + 1);
+    flush(scene);
+    assert_int_equal(count_garbage(scene), 0);
 }
 
 /* ... at once where room is short. */
@@ -241,9 +308,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(time_flushes),
-        TEST(dead_blocks_go),
-        TEST(dead_blocks_go_at_once_on_a_full_disk),
+        TEST(time_flushes),    TEST(dead_blocks_go),    TEST(dead_blocks_go_at_once_on_a_full_disk),
+        TEST(follower_sweeps), TEST(much_garbage_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

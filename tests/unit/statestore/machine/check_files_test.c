@@ -10,6 +10,7 @@
 #include "statestore/machine/block.h"
 #include "statestore/machine/check.h"
 #include "statestore/machine/extent.h"
+#include "statestore/machine/garbage.h"
 #include "statestore/machine/purge.h"
 #include "tests/support/files.h"
 
@@ -187,6 +188,10 @@ static void test_content(void **state)
         .offset = 500, .length_bytes = 4, .block = {planted.inode.change >> 16}, .block_offset = 69997, .number = 1};
     extent_put(planted.apply->transaction, planted.file, &past, planted.apply->arena);
     expect(&planted, "range behind the end of block");
+    plant(&planted);
+    const struct garbage garbage = {planted.apply->number, {planted.inode.change >> 16}};
+    garbage_put(planted.apply->transaction, &garbage, planted.apply->arena);
+    expect(&planted, "garbage, but still referred to");
 }
 
 static void test_text_is_cut(void **state)

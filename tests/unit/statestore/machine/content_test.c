@@ -292,11 +292,11 @@ static void test_block_references(void **state)
     content_do_resize(&content, 50005);
     files_check(&content.files);
     content_do_resize(&content, 0);
-    assert_int_equal(files_count_rows(&content.files, SCHEMA_BLOCK_DEAD), 1);
+    assert_int_equal(files_count_rows(&content.files, SCHEMA_NODE_LOCAL), 1);
     files_check(&content.files);
-    files_sweep(&content.files);
     assert_int_equal(files_count_rows(&content.files, SCHEMA_BLOCK), 0);
-    assert_int_equal(files_count_rows(&content.files, SCHEMA_BLOCK_DEAD), 0);
+    files_sweep(&content.files);
+    assert_int_equal(files_count_rows(&content.files, SCHEMA_NODE_LOCAL), 0);
     assert_int_equal(files_count_rows(&content.files, SCHEMA_EXTENT), 0);
     content_teardown(&content);
 }
@@ -322,7 +322,7 @@ static void test_remove_frees_in_steps(void **state)
     assert_int_equal(steps, 4);
     assert_int_equal(files_count_rows(&content.files, SCHEMA_EXTENT), 0);
     assert_int_equal(files_count_rows(&content.files, SCHEMA_INODE_DEAD), 0);
-    assert_int_equal(files_count_rows(&content.files, SCHEMA_BLOCK_DEAD), 1);
+    assert_int_equal(files_count_rows(&content.files, SCHEMA_NODE_LOCAL), 1);
     files_check(&content.files);
     content_teardown(&content);
 }

@@ -310,22 +310,21 @@ static void test_block(void **state)
     rows_expect(rows, 0,
                 "14"
                 "0000000000001236",
-                "01"
+                "02"
                 "0000000000000002"
                 "0000000000000005"
                 "c779cfaa5e523818"
-                "b5e9c1ad071b3e7f"
-                "0000000000000000");
+                "b5e9c1ad071b3e7f");
     assert_false(block_release(&rows->transaction, id, 0x2000, &rows->arena));
     assert_true(block_release(&rows->transaction, id, 0x2001, &rows->arena));
     rows_expect(rows, 1,
-                "15"
+                "f0"
+                "67"
                 "0000000000002001"
                 "0000000000001236",
                 "01");
     struct block block;
-    assert_true(block_get(&rows->transaction.read, id, &rows->arena, &block));
-    assert_int_equal(block.dead_number, 0x2001);
+    assert_false(block_get(&rows->transaction.read, id, &rows->arena, &block));
 }
 
 static void test_purge(void **state)
