@@ -129,6 +129,10 @@ static enum status applier_command(struct applier *applier, const struct machine
         return status;
     }
     atomic_store_explicit(&applier->published->command, applier->machine.command_number, memory_order_relaxed);
+    for (size_t i = 0; i < answer.effect_count; i++) {
+        if (answer.effects[i].kind == EFFECT_SESSION_LEFT)
+            atomic_fetch_add_explicit(&applier->published->sessions_moved, 1, memory_order_relaxed);
+    }
     atomic_fetch_add_explicit(&applier->published->number, 1, memory_order_release);
     for (size_t i = 0; i < answer.effect_count; i++) {
         if (answer.effects[i].kind != EFFECT_STORE_BLOCK)

@@ -93,6 +93,15 @@ static void frontend_abort(struct frontend *frontend, struct connection_id conne
     frontend_act(frontend, FRONTEND_DO_PASS_ABORT, connection)->loop = connection_id_loop(connection);
 }
 
+/* The outbox's memory ends before the step's does. */
+static void frontend_warn_flap(struct frontend *frontend, const struct nfs4_flap *flap)
+{
+    struct nfs4_flap *kept = ARENA_NEW(&frontend->arena, struct nfs4_flap);
+    *kept = *flap;
+    kept->owner = arena_copy(&frontend->arena, flap->owner);
+    frontend_act(frontend, FRONTEND_DO_WARN_FLAP, (struct connection_id){0})->flap = kept;
+}
+
 /* What the server wants done. The outbox is taken empty before anything is carried out, since nothing that is carried
  * out asks the server again. */
 static void frontend_carry_nfs4(struct frontend *frontend, const struct nfs4_moment *moment)
@@ -112,6 +121,10 @@ static void frontend_carry_nfs4(struct frontend *frontend, const struct nfs4_mom
             carried->read_count = action->read_count;
             break;
         case NFS4_CLOSE_CONNECTION: frontend_abort(frontend, action->connection, moment); break;
+        case NFS4_ASK_BARRIER:
+            frontend_act(frontend, FRONTEND_DO_ASK_BARRIER, action->connection)->number = action->number;
+            break;
+        case NFS4_SESSION_FLAPS: frontend_warn_flap(frontend, action->flap); break;
         }
     }
     nfs4_outbox_reset(&frontend->outbox);
@@ -322,6 +335,10 @@ struct frontend_action *frontend_step(struct frontend *frontend, struct frontend
         nfs4_effect(frontend->nfs4, message->effect, moment, &frontend->outbox);
         frontend_carry_nfs4(frontend, moment);
         break;
+    case FRONTEND_BARRIER:
+        nfs4_barrier(frontend->nfs4, message->number, message->index, moment, &frontend->outbox);
+        frontend_carry_nfs4(frontend, moment);
+        break;
     case FRONTEND_ADVANCE: frontend_advance(frontend, moment); break;
     case FRONTEND_NEXT: break;
     case FRONTEND_DRAIN: frontend->draining = true; break;
@@ -330,7 +347,27 @@ struct frontend_action *frontend_step(struct frontend *frontend, struct frontend
     frontend_regulate(frontend, moment);
     for (uint32_t i = 0; i < GATEWAY_CALLS_PER_STEP && frontend_next(frontend, moment); i++)
         frontend_regulate(frontend, moment);
+    nfs4_ask_barrier(frontend->nfs4, &frontend->outbox);
+    frontend_carry_nfs4(frontend, moment);
     return frontend->first;
+}
+
+/* The barrier of calls that came before now_ms was read, if this node can tell it. Three loads, in this order:
+ *
+ *   the call came   ->   now_ms   ->   lease_until_ms   ->   commit
+ *
+ * A change that was acknowledged before the call came was committed by an earlier leader than this one, by this one, or by a
+ * later one. Earlier: it is below this leader's first own entry, which `commit` had before the lease was published; so
+ * `commit` is read after the lease. This one: `commit` moved before anything revealed the change. Later: impossible, since
+ * nobody else commits before `until_ms`, which lies behind now_ms, which lies behind the call's coming; and a lease that was
+ * given up (a transfer) was taken back before, so it is read after the call came, too. How long we are stopped between the
+ * three does not matter: `commit` only grows. */
+static uint64_t frontend_barrier(const struct published *published, uint64_t now_ms)
+{
+    uint64_t until_ms = atomic_load_explicit(&published->lease_until_ms, memory_order_acquire);
+    if (now_ms >= until_ms)
+        return NFS4_BARRIER_UNKNOWN;
+    return atomic_load_explicit(&published->commit, memory_order_acquire);
 }
 
 struct nfs4_moment frontend_moment(const struct view *view, const struct published *published, uint32_t loop_count,
@@ -348,7 +385,8 @@ struct nfs4_moment frontend_moment(const struct view *view, const struct publish
         .view = view->read,
         .view_index = view->index,
         .view_number = view->number,
-        .barrier_index = atomic_load_explicit(&published->commit, memory_order_acquire),
+        .sessions_moved = view->sessions_moved,
+        .barrier_index = frontend_barrier(published, now_ms),
         .free_bytes = free_bytes,
         .total_bytes = total_bytes,
         .room_known = total_bytes > 0,

@@ -37,6 +37,7 @@ enum frontend_message_kind {
     FRONTEND_ABORT,       /* the loop that serves its session wants `connection` gone */
     FRONTEND_GONE,        /* a connection of another loop was closed */
     FRONTEND_EFFECT,      /* `effect` of the machine */
+    FRONTEND_BARRIER,     /* what was asked under `number` must see entry `index` */
     FRONTEND_ADVANCE,     /* the state has moved, or a tick */
     FRONTEND_NEXT,        /* frontend_ready said so */
     FRONTEND_DRAIN,       /* no more calls are begun from now on */
@@ -53,6 +54,8 @@ struct frontend_message {
     bool ok;
     struct frontend_call *call;
     const struct machine_effect *effect;
+    uint64_t number;
+    uint64_t index;
 };
 
 enum frontend_action_kind {
@@ -68,6 +71,8 @@ enum frontend_action_kind {
     FRONTEND_DO_PASS_REPLY,  /* FRONTEND_REPLY with `buffer` for `connection` to loop `loop` */
     FRONTEND_DO_PASS_ABORT,  /* FRONTEND_ABORT for `connection` to loop `loop` */
     FRONTEND_DO_PASS_GONE,   /* FRONTEND_GONE for `connection` to all other loops */
+    FRONTEND_DO_ASK_BARRIER, /* ask the raft loop, then FRONTEND_BARRIER with the `number` */
+    FRONTEND_DO_WARN_FLAP,   /* `flap`: for the log */
 };
 
 struct frontend_action {
@@ -82,6 +87,8 @@ struct frontend_action {
     size_t read_count;
     struct frontend_call *call;
     uint32_t loop;
+    uint64_t number;
+    const struct nfs4_flap *flap; /* the step's memory */
 };
 
 struct frontend_config {
@@ -97,7 +104,8 @@ void frontend_destroy(struct frontend *frontend);
 struct frontend_action *frontend_step(struct frontend *frontend, struct frontend_message *message,
                                       const struct nfs4_moment *moment);
 
-/* The moment of a step, from a refreshed view. */
+/* The moment of a step, from a refreshed view. The clock must have been read after the step's message came, and this be called
+ * after that: a lease that was valid earlier says nothing about calls that come now. */
 struct nfs4_moment frontend_moment(const struct view *view, const struct published *published, uint32_t loop_count,
                                    uint64_t now_ms, int64_t wall_ns);
 

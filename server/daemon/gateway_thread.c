@@ -1,5 +1,7 @@
 #include "server/daemon/gateway_thread.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -60,6 +62,19 @@ static void thread_move(struct gateway_thread *thread, const struct frontend_act
     thread->config.ports.post(thread->config.ports.context, action->loop, post);
 }
 
+/* Such a client pays for each move with a command and a connection; balancers do that that have no client affinity. */
+static void thread_warn_flap(const struct gateway_thread *thread, const struct nfs4_flap *flap)
+{
+    char session[2 * sizeof(flap->session.bytes) + 1];
+    for (size_t i = 0; i < sizeof(flap->session.bytes); i++)
+        snprintf(session + 2 * i, 3, "%02x", flap->session.bytes[i]);
+    log_line(thread->config.log, LOG_WARN,
+             "session %s of client %" PRIu64 " (%.*s) has moved between nodes %" PRIu64 " times in %" PRIu64
+             " s: its connections lead to several nodes, which is not supported",
+             session, flap->client.value, (int)flap->owner.size_bytes, (const char *)flap->owner.data, flap->moves,
+             flap->period_ms / 1000);
+}
+
 static void thread_carry(struct gateway_thread *thread, const struct frontend_action *action)
 {
     const struct gateway_ports *ports = &thread->config.ports;
@@ -88,6 +103,10 @@ static void thread_carry(struct gateway_thread *thread, const struct frontend_ac
         case FRONTEND_DO_PASS_REPLY: thread_pass(thread, action, GATEWAY_POST_REPLY, action->loop); break;
         case FRONTEND_DO_PASS_ABORT: thread_pass(thread, action, GATEWAY_POST_ABORT, action->loop); break;
         case FRONTEND_DO_PASS_GONE: thread_pass_to_all(thread, action); break;
+        case FRONTEND_DO_ASK_BARRIER:
+            ports->ask_barrier(ports->context, thread->config.frontend.loop, action->number);
+            break;
+        case FRONTEND_DO_WARN_FLAP: thread_warn_flap(thread, action->flap); break;
         }
     }
 }
@@ -104,6 +123,7 @@ static void thread_check_view(const struct gateway_thread *thread)
 static void thread_step(struct gateway_thread *thread, struct frontend_message *message)
 {
     const struct clock *clock = &thread->config.clock;
+    /* The message has come; the clock is read now, for this step alone (frontend_moment). */
     view_refresh(&thread->view);
     struct nfs4_moment moment =
         frontend_moment(&thread->view, thread->config.published, thread->config.frontend.loop_count,
@@ -219,6 +239,12 @@ static void thread_take_post(struct gateway_thread *thread, struct gateway_post 
         break;
     case GATEWAY_POST_ADVANCE:
         message.kind = FRONTEND_ADVANCE;
+        thread_step(thread, &message);
+        break;
+    case GATEWAY_POST_BARRIER:
+        message.kind = FRONTEND_BARRIER;
+        message.number = post->number;
+        message.index = post->index;
         thread_step(thread, &message);
         break;
     case GATEWAY_POST_DRAIN:

@@ -22,6 +22,7 @@ enum gateway_post_kind {
     GATEWAY_POST_GONE,    /* `connection` of another loop */
     GATEWAY_POST_EFFECT,  /* `effect` */
     GATEWAY_POST_ADVANCE, /* the state has moved */
+    GATEWAY_POST_BARRIER, /* the answer to ask_barrier: `number`, `index` */
     GATEWAY_POST_DRAIN,   /* accept no more connections and begin no more calls; what is under way ends */
     GATEWAY_POST_STOP,    /* close everything and end the thread */
 };
@@ -35,6 +36,8 @@ struct gateway_post {
     struct frontend_call *call;
     int descriptor;
     struct machine_effect effect;
+    uint64_t number;
+    uint64_t index;
 };
 
 /* How a loop reaches the rest of the node; any of them may be called in the loop's thread. */
@@ -44,6 +47,8 @@ struct gateway_ports {
     void (*read_blocks)(void *context, uint32_t loop, uint64_t place, struct nfs4_block_read *reads, size_t count);
     /* The post goes to another loop, which becomes its owner. */
     void (*post)(void *context, uint32_t loop, struct gateway_post *post);
+    /* Asks the raft loop (RAFT_LOOP_READ); the answer is GATEWAY_POST_BARRIER with the number. One at a time. */
+    void (*ask_barrier)(void *context, uint32_t loop, uint64_t number);
 };
 
 struct gateway_thread_config {

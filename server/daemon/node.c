@@ -70,6 +70,14 @@ static void node_failed(void *context, enum status status, const char *what)
     _exit(1);
 }
 
+/* This process has no say any more: whoever keeps it running starts it anew. */
+static void node_restart(void *context)
+{
+    const struct node *node = context;
+    log_line(node->log, LOG_WARN, "the cluster has given this process up; the node stops, to be started anew");
+    _exit(1);
+}
+
 static void node_flush(void *context)
 {
     struct node *node = context;
@@ -99,6 +107,13 @@ static void node_post_loop(void *context, uint32_t loop, struct gateway_post *po
     struct node *node = context;
     CHECK(loop < atomic_load_explicit(&node->loops_started, memory_order_acquire));
     gateway_thread_post(node->loops[loop], post);
+}
+
+static void node_ask_barrier(void *context, uint32_t loop, uint64_t number)
+{
+    (void)context;
+    (void)loop;
+    CHECK(number == 0); /* a node alone has its lease always (replica_thread.c) */
 }
 
 static void node_blocks_done(void *context, uint32_t loop, uint64_t place, bool ok)
@@ -216,7 +231,8 @@ static void node_open_gates(struct node *node, struct incarnation_id incarnation
             .ports = {.context = node,
                       .propose = node_propose,
                       .read_blocks = node_read_blocks,
-                      .post = node_post_loop},
+                      .post = node_post_loop,
+                      .ask_barrier = node_ask_barrier},
             .store = node->store,
             .published = &node->published,
             .clock = node->clock,
@@ -440,6 +456,7 @@ static void node_start_threads(struct node *node)
         .context = node,
         .propose = node_propose,
         .serve = node_serve,
+        .restart = node_restart,
         .flush = node_flush,
         .swept = node_swept,
         .failed = node_failed,
@@ -474,6 +491,7 @@ static void node_start_threads(struct node *node)
         replica_thread_create(replica, node->writer, &node->published, &replica_ports, node->clock, node->log);
     applier_thread_run(node->apply);
     replica_thread_run(node->replica);
+    steward_thread_begin(node->steward);
 }
 
 static enum status node_start_admin(struct node *node, char *trouble, size_t room)

@@ -17,6 +17,7 @@ bool view_refresh(struct view *view)
     /* The counters are read before the snapshot is taken, so the snapshot can only be newer than they say. */
     uint64_t index = atomic_load_explicit(&view->published->index, memory_order_acquire);
     uint64_t number = atomic_load_explicit(&view->published->number, memory_order_acquire);
+    uint64_t sessions_moved = atomic_load_explicit(&view->published->sessions_moved, memory_order_relaxed);
     if (view->read != NULL && number == view->number && index == view->index)
         return false;
 #ifdef QNFS_PLANT_STALE_VIEW
@@ -29,5 +30,6 @@ bool view_refresh(struct view *view)
     view->read = kv_store_snapshot(view->store);
     view->index = index;
     view->number = number;
+    view->sessions_moved = sessions_moved;
     return true;
 }

@@ -1,4 +1,4 @@
-/* published.h: what the apply thread and the raft loop tell the gateway loops without a queue: three counters.
+/* published.h: what the apply thread and the raft loop tell the gateway loops without a queue: counters, mostly.
  *
  * Order of writing (DESIGN.md sections 3 and 6): the store's batch becomes visible, then `number` and `index` move, then
  * results are posted; `commit` moves before any notice or reply that reveals it leaves the node. */
@@ -11,12 +11,19 @@
 #include "statestore/store/kv.h"
 
 struct published {
-    atomic_uint_least64_t commit;    /* index known committed: the barrier of reads that start now */
-    atomic_uint_least64_t index;     /* every entry up to it is applied whole */
-    atomic_uint_least64_t number;    /* commands and passed entries applied in this process: the version of the state */
-    atomic_uint_least64_t command;   /* number of the last command in the state */
-    atomic_uint_least64_t uptime_ms; /* the cluster's clock as of the last entry applied */
-    atomic_uint_least64_t uptime_at_ms;  /* boot time when that was, or since this node leads */
+    atomic_uint_least64_t commit; /* index known committed: the barrier of calls that come now, while: */
+    /* The raft loop's word: until this boot time no other node can commit anything that is not in `commit` (a lease of the
+     * leader, DESIGN.md section 6); 0: there is no lease, UINT64_MAX: it does not end. Set after `commit` has an entry of
+     * this node's own term, taken back before anything is given away. */
+    atomic_uint_least64_t lease_until_ms;
+    atomic_uint_least64_t index;  /* every entry up to it is applied whole */
+    atomic_uint_least64_t number; /* commands and passed entries applied in this process: the version of the state */
+    atomic_uint_least64_t sessions_moved; /* sessions attached elsewhere or ended by them; moves before `number` */
+    atomic_uint_least64_t command;        /* number of the last command in the state */
+    atomic_uint_least64_t uptime_ms;      /* the cluster's clock as of the last entry applied */
+    /* Boot time when that was applied here, or since this node leads. On a node that does not lead the time since then is at
+     * least what the leader has counted: without a leader the cluster's clock stands still, this one does not. */
+    atomic_uint_least64_t uptime_at_ms;
     atomic_bool log_low;                 /* the log lives from its reserve: refuse what grows */
     atomic_uint_least64_t flushed_index; /* entries and commands that survive a crash in the store alone */
     atomic_uint_least64_t flushed_number;
@@ -38,6 +45,7 @@ struct view {
     struct kv_read *read; /* NULL before the first refresh */
     uint64_t index;
     uint64_t number;
+    uint64_t sessions_moved;
 };
 
 void view_init(struct view *view, struct kv_store *store, const struct published *published);

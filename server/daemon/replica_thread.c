@@ -44,6 +44,9 @@ static void raft_carry(struct replica_thread *thread, const struct replica_actio
             break;
         case REPLICA_ACTION_APPLY: thread->ports.apply(thread->ports.context, &action->entry); break;
         case REPLICA_ACTION_ROLE:
+            /* A node alone is its own majority: its lease does not end. */
+            atomic_store_explicit(&thread->published->lease_until_ms, action->role == REPLICA_LEADER ? UINT64_MAX : 0,
+                                  memory_order_release);
             thread->ports.role(thread->ports.context, action->role, action->term, action->leader);
             break;
         case REPLICA_ACTION_REFUSED: /* it waits in our inbox instead, where the parked compounds bound it */

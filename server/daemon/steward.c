@@ -392,6 +392,8 @@ struct steward_action *steward_step(struct steward *steward, const struct stewar
     steward->first = NULL;
     steward->last = &steward->first;
     switch (message->kind) {
+    case STEWARD_START:
+    case STEWARD_LOST: break;
     case STEWARD_LEADER: steward_lead(steward, message->on, moment); break;
     case STEWARD_RESULT: steward_result(steward, message, moment); break;
     case STEWARD_EFFECT: steward_effect(steward, message->effect, moment); break;

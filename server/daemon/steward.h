@@ -27,7 +27,9 @@ struct steward_moment {
 };
 
 enum steward_message_kind {
-    STEWARD_LEADER,  /* this node leads (`on`), or no longer does */
+    STEWARD_START,   /* the raft loop takes proposals, whether or not it knows a leader: the first message but ticks */
+    STEWARD_LEADER,  /* this node leads (`on`), or no longer does; on: also what STEWARD_START says */
+    STEWARD_LOST,    /* leading: process `incarnation` of `node` is certainly silent (RAFT_LOOP_DO_LOST) */
     STEWARD_RESULT,  /* `bytes`: a packed result for `place` */
     STEWARD_EFFECT,  /* `effect` of the machine */
     STEWARD_TICK,    /* time has passed, or a flush has ended */
@@ -43,6 +45,8 @@ struct steward_message {
     const struct machine_effect *effect;
     Qnfs__Command *command;
     uint64_t token;
+    uint64_t node;
+    struct incarnation_id incarnation;
 };
 
 enum steward_action_kind {
@@ -52,6 +56,9 @@ enum steward_action_kind {
     STEWARD_DO_REMOVE,  /* remove the blocks of `garbage`, then STEWARD_GARBAGE_REMOVED */
     STEWARD_DO_FORGET,  /* tell the applier that all garbage up to the one in `garbage` is removed */
     STEWARD_DO_FLUSH,   /* ask the applier for a flush */
+    /* This process's incarnation was closed by others: what it holds of clients is void. It must close their connections
+     * unread and start anew. Given once. */
+    STEWARD_DO_RESTART,
 };
 
 struct steward_action {

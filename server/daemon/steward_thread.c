@@ -25,6 +25,8 @@ struct steward_post {
     struct buffer *bytes; /* of a result, or the packed command of a request */
     struct machine_effect effect;
     struct waiter *waiter;
+    uint64_t node;
+    struct incarnation_id incarnation;
 };
 
 struct steward_thread {
@@ -110,6 +112,7 @@ static void steward_thread_carry(struct steward_thread *thread, const struct ste
             break;
         case STEWARD_DO_FORGET: thread->ports.swept(thread->ports.context, action->garbage); break;
         case STEWARD_DO_FLUSH: thread->ports.flush(thread->ports.context); break;
+        case STEWARD_DO_RESTART: thread->ports.restart(thread->ports.context); break;
         }
     }
     if (removed) { /* in a post of its own, since the actions of this step end with the next one */
@@ -146,7 +149,13 @@ static void on_message(void *context, struct list_link *link)
     struct steward_thread *thread = context;
     struct steward_post *post = container_of(link, struct steward_post, link);
     struct steward_message message = {
-        .kind = post->kind, .on = post->on, .place = post->place, .effect = &post->effect};
+        .kind = post->kind,
+        .on = post->on,
+        .place = post->place,
+        .effect = &post->effect,
+        .node = post->node,
+        .incarnation = post->incarnation,
+    };
     struct arena arena;
     arena_init(&arena);
     if (post->kind == STEWARD_RESULT)
@@ -185,6 +194,19 @@ struct steward_thread *steward_thread_start(struct steward *steward, struct kv_s
     return thread;
 }
 
+void steward_thread_begin(struct steward_thread *thread)
+{
+    worker_post(&thread->worker, &post_create(STEWARD_START)->link);
+}
+
+void steward_thread_lost(struct steward_thread *thread, uint64_t node, struct incarnation_id incarnation)
+{
+    struct steward_post *post = post_create(STEWARD_LOST);
+    post->node = node;
+    post->incarnation = incarnation;
+    worker_post(&thread->worker, &post->link);
+}
+
 void steward_thread_lead(struct steward_thread *thread, bool leader)
 {
     struct steward_post *post = post_create(STEWARD_LEADER);
@@ -202,7 +224,7 @@ void steward_thread_result(struct steward_thread *thread, uint64_t place, struct
 
 void steward_thread_effect(struct steward_thread *thread, const struct machine_effect *effect)
 {
-    if (effect->kind != EFFECT_PURGE && effect->kind != EFFECT_BLOCKS_DEAD)
+    if (effect->kind != EFFECT_PURGE && effect->kind != EFFECT_BLOCKS_DEAD && effect->kind != EFFECT_PROCESS_CLOSED)
         return;
     struct steward_post *post = post_create(STEWARD_EFFECT);
     post->effect = *effect;

@@ -13,6 +13,8 @@ struct steward_ports {
     void (*propose)(void *context, struct proposal *proposal);
     /* The node is registered; called once, in the steward's thread. */
     void (*serve)(void *context, struct incarnation_id incarnation, const struct machine *machine);
+    /* STEWARD_DO_RESTART. */
+    void (*restart)(void *context);
     /* The state should be flushed soon. */
     void (*flush)(void *context);
     /* The bytes of all garbage up to this one are removed. */
@@ -27,6 +29,10 @@ struct steward_thread *steward_thread_start(struct steward *steward, struct kv_s
                                             const struct published *published, const struct steward_ports *ports,
                                             struct clock clock, const struct log *log);
 
+/* Any thread: proposals are taken from now on. Once, before steward_thread_lead. */
+void steward_thread_begin(struct steward_thread *thread);
+/* Any thread: this node leads, and another node's process is certainly silent (RAFT_LOOP_DO_LOST). */
+void steward_thread_lost(struct steward_thread *thread, uint64_t node, struct incarnation_id incarnation);
 /* Any thread: this node leads, or no longer does. */
 void steward_thread_lead(struct steward_thread *thread, bool leader);
 /* The result of a proposal; one owner of the bytes goes along. */

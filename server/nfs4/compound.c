@@ -415,10 +415,12 @@ void compound_begin(struct compound *compound, const struct nfs4_moment *moment,
         compound_finish(compound, NFS4ERR_MINOR_VERS_MISMATCH);
         return;
     }
-    if (moment->view_index < compound->barrier_index) {
+    bool unknown = compound->barrier_index == NFS4_BARRIER_UNKNOWN;
+    if (unknown || moment->view_index < compound->barrier_index) {
+        struct nfs4_server *server = compound->server;
         attach_note_epoch(compound);
         compound->state = COMPOUND_WAITS_BARRIER;
-        list_append(&compound->server->waiting_barrier, &compound->link);
+        list_append(unknown ? &server->waiting_question : &server->waiting_barrier, &compound->link);
         return;
     }
     compound_continue(compound);

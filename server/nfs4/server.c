@@ -33,6 +33,8 @@ struct nfs4_server *nfs4_server_create(const struct nfs4_config *config)
     task_table_init(&server->tasks);
     session_table_init(&server->sessions);
     list_init(&server->idle_compounds);
+    list_init(&server->waiting_question);
+    list_init(&server->waiting_answer);
     list_init(&server->waiting_barrier);
     list_init(&server->runnable);
     list_init(&server->requests);
@@ -75,6 +77,8 @@ void nfs4_server_destroy(struct nfs4_server *server)
         if (server->tasks.entries[i].task != NULL)
             drop_task(server, server->tasks.entries[i].task);
     }
+    drop_waiting(&server->waiting_question);
+    drop_waiting(&server->waiting_answer);
     drop_waiting(&server->waiting_barrier);
     drop_waiting(&server->runnable);
     session_table_drop_waiting(&server->sessions, drop_waiting);
@@ -156,6 +160,36 @@ void nfs4_blocks_read(struct nfs4_server *server, uint64_t place, bool ok, const
     compound_on_blocks(container_of(task, struct compound, task), ok, moment, outbox);
 }
 
+void nfs4_ask_barrier(struct nfs4_server *server, struct nfs4_outbox *outbox)
+{
+    struct list_link *link;
+    if (server->asking || list_empty(&server->waiting_question))
+        return;
+    CHECK(list_empty(&server->waiting_answer));
+    while ((link = list_first(&server->waiting_question)) != NULL) {
+        list_remove(link);
+        list_append(&server->waiting_answer, link);
+    }
+    server->asking = true;
+    outbox_add(outbox, NFS4_ASK_BARRIER, (struct connection_id){0})->number = ++server->question;
+}
+
+void nfs4_barrier(struct nfs4_server *server, uint64_t number, uint64_t index, const struct nfs4_moment *moment,
+                  struct nfs4_outbox *outbox)
+{
+    struct list_link *link;
+    if (!server->asking || number != server->question)
+        return;
+    CHECK(index != NFS4_BARRIER_UNKNOWN);
+    server->asking = false;
+    while ((link = list_first(&server->waiting_answer)) != NULL) {
+        list_remove(link);
+        container_of(link, struct compound, link)->barrier_index = index;
+        list_append(&server->waiting_barrier, link);
+    }
+    nfs4_advance(server, moment, outbox);
+}
+
 void nfs4_advance(struct nfs4_server *server, const struct nfs4_moment *moment, struct nfs4_outbox *outbox)
 {
     struct list_link *link = list_first(&server->waiting_barrier);
@@ -199,7 +233,9 @@ void nfs4_effect(struct nfs4_server *server, const struct machine_effect *effect
     case EFFECT_PURGE:
     case EFFECT_EXPORTS_CHANGED:
     case EFFECT_SETTINGS_CHANGED:
-    case EFFECT_BLOCKS_DEAD: break;
+    case EFFECT_BLOCKS_DEAD:
+    case EFFECT_PROCESS_OPENED:
+    case EFFECT_PROCESS_CLOSED: break;
     }
 }
 

@@ -31,15 +31,21 @@ struct nfs4_config {
     uint64_t random_seed;              /* for nothing that must be secret */
 };
 
+/* A barrier that this node cannot tell by itself: it has to be asked for (NFS4_ASK_BARRIER). */
+#define NFS4_BARRIER_UNKNOWN UINT64_MAX
+
 /* What a step may know of the world. */
 struct nfs4_moment {
     uint64_t now_ms; /* boot time */
     int64_t wall_ns;
-    struct kv_read *view;   /* the loop's snapshot */
-    uint64_t view_index;    /* all entries up to it are in the view */
-    uint64_t view_number;   /* tells two views apart: rows that were read are kept only as long as it is equal */
-    uint64_t uptime_ms;     /* the cluster's clock, as the leader would stamp it now; 0: unknown */
-    uint64_t barrier_index; /* a read that starts now must see this (DESIGN.md section 6) */
+    struct kv_read *view; /* the loop's snapshot */
+    uint64_t view_index;  /* all entries up to it are in the view */
+    uint64_t view_number; /* tells two views apart: rows that were read are kept only as long as it is equal */
+    uint64_t
+        sessions_moved;     /* EFFECT_SESSION_LEFT of all entries up to view_index, and perhaps more: while it is equal,
+                                no session has left */
+    uint64_t uptime_ms;     /* the cluster's clock, at least what the leader would stamp now; 0: unknown */
+    uint64_t barrier_index; /* a call that comes now must see this (DESIGN.md section 6), or NFS4_BARRIER_UNKNOWN */
     uint64_t free_bytes;    /* of the data directory's file system, for space_avail ... */
     uint64_t total_bytes;
     bool room_known;
@@ -52,6 +58,17 @@ enum nfs4_action_kind {
     NFS4_PROPOSE,          /* send `proposal` to the replica; it lives until nfs4_result for its place */
     NFS4_READ_BLOCKS,      /* read `reads` and call nfs4_blocks_read(place) */
     NFS4_CLOSE_CONNECTION, /* close `connection` unread */
+    NFS4_ASK_BARRIER,      /* ask for a barrier and call nfs4_barrier(`number`) */
+    NFS4_SESSION_FLAPS,    /* `flap`: for the log */
+};
+
+/* A session that moves between nodes again and again: its connections lead to different ones. */
+struct nfs4_flap {
+    struct session_id session;
+    struct client_id client;
+    struct slice owner; /* the client's name; as it says, any bytes */
+    uint64_t moves;
+    uint64_t period_ms;
 };
 
 /* One piece of file content to be read from a block into a reply buffer. */
@@ -71,6 +88,8 @@ struct nfs4_action {
     uint64_t place; /* of the parked compound */
     struct nfs4_block_read *reads;
     size_t read_count;
+    uint64_t number;
+    const struct nfs4_flap *flap;
 };
 
 /* Actions in order, allocated in the outbox's arena; the shell carries them out after the step and resets it. */
@@ -98,13 +117,22 @@ struct nfs4_call {
 void nfs4_call(struct nfs4_server *server, const struct nfs4_call *call, const struct nfs4_moment *moment,
                struct nfs4_outbox *outbox);
 
-/* The result of a command with this loop's ticket. `place` is the ticket's. `result` is packed and only read here. */
+/* The result of a command with this loop's ticket. `place` is the ticket's. `result` is packed and only read here. A
+ * result may come twice, or for a call that is over: a place that is not known is left alone. */
 void nfs4_result(struct nfs4_server *server, uint64_t place, struct slice result, const struct nfs4_moment *moment,
                  struct nfs4_outbox *outbox);
 
 /* A NFS4_READ_BLOCKS is done; ok false: a block could not be read (the file may have been rewritten: look again). */
 void nfs4_blocks_read(struct nfs4_server *server, uint64_t place, bool ok, const struct nfs4_moment *moment,
                       struct nfs4_outbox *outbox);
+
+/* Asks for the barrier of the calls that came since the last question; one question at a time. After all calls of a step and
+ * before its actions are carried out: a call joins only a question that is not yet sent (DESIGN.md section 6). */
+void nfs4_ask_barrier(struct nfs4_server *server, struct nfs4_outbox *outbox);
+
+/* The answer to question `number`: the calls of that question must see entry `index`. Any other answer is left alone. */
+void nfs4_barrier(struct nfs4_server *server, uint64_t number, uint64_t index, const struct nfs4_moment *moment,
+                  struct nfs4_outbox *outbox);
 
 /* The view has moved on: compounds that waited for a barrier may go on. Also the tick: lease renewals are proposed in
  * batches, about ten times a lease period. */

@@ -26,6 +26,10 @@ struct nfs4_server {
     struct task_table tasks;
     struct list idle_compounds; /* with their arenas, for the next calls; their `link` */
     uint32_t idle_count;
+    struct list waiting_question; /* compounds that came since the last question for a barrier; their `link` */
+    struct list waiting_answer;   /* those of the question under way */
+    uint64_t question;            /* its number; questions count up */
+    bool asking;
     struct list waiting_barrier; /* compounds whose view is not new enough; their `link` */
     struct list runnable;        /* compounds that have waited and may go on; their `link` */
     struct session_table sessions;

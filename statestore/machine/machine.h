@@ -38,7 +38,9 @@ enum machine_effect_kind {
     EFFECT_CLIENT_GONE,     /* all of a client's sessions are gone */
     EFFECT_EXPORTS_CHANGED, /* the export table changed */
     EFFECT_SETTINGS_CHANGED,
-    EFFECT_BLOCKS_DEAD, /* blocks became garbage: sweep after the next flush */
+    EFFECT_BLOCKS_DEAD,    /* blocks became garbage: sweep after the next flush */
+    EFFECT_PROCESS_OPENED, /* `incarnation` of `node` was registered */
+    EFFECT_PROCESS_CLOSED, /* it has no say any more: if it is this process, it must start anew */
 };
 
 struct machine_effect {
@@ -47,6 +49,7 @@ struct machine_effect {
     struct session_id session;
     struct client_id client;
     struct incarnation_id incarnation;
+    uint64_t node;
 };
 
 /* Result and effects of one command; lives in the command's arena. */

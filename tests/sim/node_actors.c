@@ -56,6 +56,7 @@ static void raft_carry(struct node *node, const struct replica_action *action)
             atomic_store(&node->published.uptime_at_ms, node->leads ? world_now_ms(node->world) : 0);
             word = calloc(1, sizeof(*word));
             CHECK(word != NULL);
+            atomic_store(&node->published.lease_until_ms, UINT64_MAX);
             word->kind = STEWARD_LEADER;
             word->on = node->leads;
             list_append(&node->stewards.inbox, &word->link);
@@ -442,6 +443,7 @@ static void steward_step_message(struct node *node, const struct steward_message
             node_wake(&node->apply);
             break;
         case STEWARD_DO_FLUSH: node_flush(node); break;
+        case STEWARD_DO_RESTART: world_violation(node->world, "a process without another one is closed"); break;
         }
     }
 }

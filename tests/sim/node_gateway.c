@@ -98,6 +98,8 @@ static void carry(struct node *node, uint32_t loop, const struct frontend_action
         case FRONTEND_DO_MOVE: move(node, action); break;
         case FRONTEND_DO_PASS_REPLY: pass(node, action, GATEWAY_POST_REPLY, action->loop); break;
         case FRONTEND_DO_PASS_ABORT: pass(node, action, GATEWAY_POST_ABORT, action->loop); break;
+        case FRONTEND_DO_ASK_BARRIER:
+        case FRONTEND_DO_WARN_FLAP: CHECK(false); break; /* one node, and it has its lease */
         case FRONTEND_DO_PASS_GONE:
             for (uint32_t other = 0; other < node->options.loop_count; other++) {
                 if (other != loop)
@@ -177,6 +179,7 @@ static void take_post(struct node *node, uint32_t loop, struct gateway_post *pos
         message.effect = &post->effect;
         break;
     case GATEWAY_POST_ADVANCE: message.kind = FRONTEND_ADVANCE; break;
+    case GATEWAY_POST_BARRIER:
     case GATEWAY_POST_ADOPT:
     case GATEWAY_POST_DRAIN:
     case GATEWAY_POST_STOP: CHECK(post->kind == GATEWAY_POST_ADVANCE); /* only the daemon's end sends them */

@@ -128,6 +128,8 @@ static void carry_out(struct single_node *node, struct nfs4_server *server)
             list_append(action->kind == NFS4_PROPOSE ? &node->proposals : &node->block_reads, &wait->link);
             break;
         case NFS4_CLOSE_CONNECTION: node->closed_connections++; break;
+        case NFS4_ASK_BARRIER:
+        case NFS4_SESSION_FLAPS: break;
         }
     }
     nfs4_outbox_reset(&node->outbox);

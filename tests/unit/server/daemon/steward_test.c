@@ -94,6 +94,7 @@ static void step(struct scene *scene, const struct steward_message *message)
             break;
         case STEWARD_DO_FORGET: applier_swept(&scene->applier, action->garbage); break;
         case STEWARD_DO_FLUSH: scene->flushes++; break;
+        case STEWARD_DO_RESTART: fail(); break;
         }
     }
     kv_store_release(scene->store, view);
