@@ -2,6 +2,8 @@
  *
  *   lock      flock of the one process that uses the directory
  *   node      identity; written last, by rename: without it a bootstrap starts over
+ *   members   where the members of the cluster are reached, for the start; missing on a node that is alone
+ *   founding  which cluster the node has promised to, while one is being made of several nodes (cluster/founding.h)
  *   log/      raft log (docs/formats/log.md)
  *   state/    RocksDB
  *   blocks/   content of files
@@ -11,10 +13,17 @@
 #define CLUSTER_DATA_DIRECTORY_H
 
 #include "cluster/disk.h"
+#include "cluster/endpoint.h"
 
 struct node_identity {
     uint64_t node_id;       /* given by the cluster; 1 for the founder */
     uint8_t cluster_id[16]; /* equal on all members, never changes */
+};
+
+/* What a node has promised while a cluster is made of several: to become a member of this one, and of no other. */
+struct founding_record {
+    uint8_t cluster_id[16];
+    struct endpoint_list members; /* in order, with their ids: 1, 2, ... */
 };
 
 /* Locks the directory and makes its folders. STATUS_REFUSED: another process uses it. STATUS_NO_SPACE, STATUS_IO. */
@@ -22,6 +31,23 @@ MUST_CHECK enum status data_directory_prepare(const struct disk *disk);
 
 /* STATUS_NOT_FOUND: this directory belongs to no cluster yet. STATUS_BAD_DATA: damaged. STATUS_IO. */
 MUST_CHECK enum status data_directory_load(const struct disk *disk, struct node_identity *identity);
+
+/* Where the members are reached, this node among them, as the node last knew it. STATUS_NOT_FOUND: the node is alone.
+ * STATUS_BAD_DATA, STATUS_IO. */
+MUST_CHECK enum status data_directory_load_members(const struct disk *disk, struct endpoint_list *members);
+
+/* Replaces it; safe when it returns. Before data_directory_store on a node that begins, and whenever an endpoint or the
+ * membership changes. STATUS_NO_SPACE, STATUS_IO. */
+MUST_CHECK enum status data_directory_store_members(const struct disk *disk, const struct endpoint_list *members);
+
+/* STATUS_NOT_FOUND: it has promised nothing. STATUS_BAD_DATA, STATUS_IO. */
+MUST_CHECK enum status data_directory_load_founding(const struct disk *disk, struct founding_record *record);
+
+/* Safe when it returns. STATUS_NO_SPACE, STATUS_IO. */
+MUST_CHECK enum status data_directory_store_founding(const struct disk *disk, const struct founding_record *record);
+
+/* After data_directory_store; harmless if there is none. STATUS_IO. */
+MUST_CHECK enum status data_directory_forget_founding(const struct disk *disk);
 
 /* Makes the node a member for good: the last act of a bootstrap or join. STATUS_NO_SPACE, STATUS_IO. */
 MUST_CHECK enum status data_directory_store(const struct disk *disk, const struct node_identity *identity);

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -37,6 +38,56 @@ static void test_identity(void **state)
         assert_int_equal(data_directory_load(&disk, &loaded), STATUS_BAD_DATA);
         disk_memory_damage(&memory, "node", at, 1);
     }
+    disk_memory_fini(&memory);
+}
+
+/* docs/formats/log.md, the example of a members file. */
+static const uint8_t members_example[] = {'Q',  'M', 'E', 'M', 0, 0,   0,   1,   0,    0,    0,    0,    0, 0,
+                                          0,    0,   0,   0,   0, 0,   0,   0,   0,    0,    0,    0,    0, 2, /* two */
+                                          0,    0,   0,   0,   0, 0,   0,   1,   0,    0,    0x1b, 0x89, 0, 0,
+                                          0,    1,   'a', 0,   0, 0,   0,   0,   0,    0,    2,    0,    0, 0x1b,
+                                          0x89, 0,   0,   0,   3, ':', ':', '1', 0xa4, 0xd9, 0x3b, 0x22};
+
+static void test_members_and_promises(void **state)
+{
+    (void)state;
+    struct disk_memory memory;
+    struct endpoint_list members = {2, {{1, "a", 7049}, {2, "::1", 7049}}};
+    struct endpoint_list loaded;
+    struct founding_record record = {.cluster_id = "0123456789abcde"};
+    struct founding_record promised;
+    disk_memory_init(&memory, 1);
+    struct disk disk = disk_memory_port(&memory);
+    assert_int_equal(data_directory_prepare(&disk), STATUS_OK);
+    assert_int_equal(data_directory_load_members(&disk, &loaded), STATUS_NOT_FOUND);
+    assert_int_equal(data_directory_load_founding(&disk, &promised), STATUS_NOT_FOUND);
+    assert_int_equal(data_directory_forget_founding(&disk), STATUS_OK);
+    assert_int_equal(data_directory_store_members(&disk, &members), STATUS_OK);
+    disk_memory_crash(&memory);
+    struct slice bytes = disk_memory_file(&memory, "members");
+    assert_int_equal(bytes.size_bytes, sizeof members_example);
+    assert_memory_equal(bytes.data, members_example, sizeof members_example);
+    assert_int_equal(data_directory_load_members(&disk, &loaded), STATUS_OK);
+    assert_true(endpoint_list_equal(&loaded, &members));
+    assert_int_equal(loaded.items[1].node, 2);
+    for (uint64_t at = 0; at < sizeof members_example; at++) {
+        disk_memory_damage(&memory, "members", at, 1);
+        assert_int_equal(data_directory_load_members(&disk, &loaded), STATUS_BAD_DATA);
+        disk_memory_damage(&memory, "members", at, 1);
+    }
+    for (uint32_t i = 0; i < CLUSTER_MEMBERS_MAX; i++) { /* the largest */
+        struct peer_endpoint member = {.node = UINT64_MAX - i, .port = UINT16_MAX};
+        memset(member.host, 'x', PEER_HOST_MAX_BYTES);
+        assert_true(endpoint_list_add(&record.members, &member));
+    }
+    assert_int_equal(data_directory_store_founding(&disk, &record), STATUS_OK);
+    disk_memory_crash(&memory);
+    assert_int_equal(data_directory_load_founding(&disk, &promised), STATUS_OK);
+    assert_memory_equal(promised.cluster_id, record.cluster_id, sizeof record.cluster_id);
+    assert_true(endpoint_list_equal(&promised.members, &record.members));
+    assert_true(promised.members.items[30].node == UINT64_MAX - 30);
+    assert_int_equal(data_directory_forget_founding(&disk), STATUS_OK);
+    assert_int_equal(data_directory_load_founding(&disk, &promised), STATUS_NOT_FOUND);
     disk_memory_fini(&memory);
 }
 
@@ -109,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_members_and_promises),
         cmocka_unit_test(test_lock),
         cmocka_unit_test(test_bootstrap_crash_at_every_operation),
     };
