@@ -75,8 +75,8 @@ static bool entry_obeys(const Qnfs__PeerEntry *entry)
 
 static bool command_obeys(const Qnfs__ForwardedCommand *command)
 {
-    return command->command_bytes > 0 && command->command_bytes <= COMMAND_MAX_BYTES &&
-           command->content_bytes <= COMMAND_MAX_BYTES;
+    return command->command_bytes > 0 &&
+           (uint64_t)command->command_bytes + command->content_bytes <= COMMAND_MAX_BYTES;
 }
 
 static bool node_ping_obeys(const Qnfs__NodePing *ping)
