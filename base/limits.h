@@ -290,6 +290,11 @@
 #define PEER_CIPHER_WAITING_BYTES 262144u
 /* What one read from a peer takes, and one write gives. */
 #define PEER_IO_BYTES 65536u
+/* While a cluster is made: how often all others get a report anyway, and how often the log says what is waited for: at most
+ * when that changes, and at least. */
+#define FOUNDING_REPORT_MS 1000u
+#define FOUNDING_LOG_MIN_MS 2000u
+#define FOUNDING_LOG_MAX_MS 10000u
 
 /* --- forwarder --- */
 /* One batch of commands to the leader; a larger command goes alone. As an entry: what is packed together came together. */
