@@ -50,6 +50,7 @@ static const char *send_and_lose(struct run *run, struct rpc_peer *peer, const s
 {
     enum loss loss = (enum loss)world_random(&run->world, LOSS_COUNT);
     run->losses[loss]++;
+    world_move(&run->world, peer);
     if (!rpc_peer_connect(peer))
         return "the server cannot be reached";
     struct slice bytes = slice_make(request->record.data, request->record.size_bytes);
@@ -84,6 +85,7 @@ static const char *send_again(struct run *run, struct rpc_peer *peer, const stru
         if (wrong != NULL)
             return wrong;
     }
+    world_move(&run->world, peer);
     return rpc_peer_call(peer, request, &run->world.scratch, reply) ? NULL : "no reply";
 }
 
@@ -217,7 +219,7 @@ static const char *session_run(struct run *run, uint32_t number)
     struct slice first = SLICE_EMPTY;
     struct slice other = SLICE_EMPTY;
     char owner[96];
-    rpc_peer_init(&peer, &run->options->address, &world->worker.session.identity, number << 8);
+    rpc_peer_init_servers(&peer, &run->options->servers, &world->worker.session.identity, number << 8);
     snprintf(owner, sizeof(owner), "session %u of %s", number, world->directory_name);
     struct verifier4 verifier = {{1}};
 
@@ -295,7 +297,8 @@ static bool report(const struct run *run)
         else if (tally->done > 0)
             printf("ok exactly_once/%s (%u)\n", name, tally->done);
     }
-    if (run->options->kill_command != NULL && run->options->operations >= 100 && run->world.kills == 0) {
+    if ((run->options->kill_command != NULL || run->options->nemesis_descriptor >= 0) &&
+        run->options->operations >= 100 && run->world.kills == 0) {
         printf("FAILED exactly_once/kills: none in %u operations (seed %llu)\n", run->options->operations,
                (unsigned long long)run->options->seed);
         good = false;
@@ -316,9 +319,10 @@ bool exactly_once_run(const struct exactly_once_options *options)
     CHECK(run->tallies != NULL);
     rpc_socket_init(&run->left_open);
 
-    const char *wrong = world_begin(&run->world, &options->address, options->export_path, options->seed);
+    const char *wrong = world_begin(&run->world, &options->servers, options->export_path, options->seed);
     run->world.kill_command = options->kill_command;
     run->world.kill_percent = options->kill_percent;
+    nemesis_init(&run->world.nemesis, options->nemesis_descriptor);
     bool good = wrong == NULL;
     if (!good)
         printf("FAILED exactly_once/setup: %s (seed %llu)\n", wrong, (unsigned long long)options->seed);

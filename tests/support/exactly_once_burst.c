@@ -49,12 +49,14 @@ static void burst_build(struct burst *burst)
 static const char *burst_lose(struct burst *burst)
 {
     struct rpc_peer *worker = &burst->world->worker;
+    world_move(burst->world, worker);
     if (!rpc_peer_connect(worker))
         return "the server cannot be reached";
     (void)rpc_socket_send(&worker->socket, burst->together, RPC_PEER_REPLY_MS);
     for (uint32_t i = world_random(burst->world, burst->count); i > 0; i--) {
         struct slice ignored;
-        if (rpc_socket_receive(&worker->socket, &burst->world->scratch, &ignored, RPC_PEER_REPLY_MS) != RPC_IO_OK)
+        if (rpc_socket_receive(&worker->socket, &burst->world->scratch, &ignored, rpc_peer_reply_ms(worker)) !=
+            RPC_IO_OK)
             break;
     }
     bool killed = world_maybe_kill(burst->world);
@@ -82,13 +84,14 @@ static const char *burst_again(struct burst *burst)
     uint64_t deadline_ms = test_now_ms() + RPC_PEER_PATIENCE_MS;
     while (test_now_ms() < deadline_ms) {
         rpc_socket_close(&worker->socket);
+        world_move(burst->world, worker);
         if (!rpc_peer_connect(worker))
             return "the server cannot be reached";
         enum rpc_io outcome = rpc_socket_send(&worker->socket, burst->together, RPC_PEER_REPLY_MS);
         uint32_t missing = burst->count;
         while (outcome == RPC_IO_OK && missing > 0) {
             struct slice reply = SLICE_EMPTY;
-            outcome = rpc_socket_receive(&worker->socket, &burst->world->scratch, &reply, RPC_PEER_REPLY_MS);
+            outcome = rpc_socket_receive(&worker->socket, &burst->world->scratch, &reply, rpc_peer_reply_ms(worker));
             struct burst_request *one = outcome == RPC_IO_OK ? burst_owner(burst, reply) : NULL;
             if (one == NULL)
                 continue;

@@ -11,13 +11,21 @@ uint32_t world_random(struct world *world, uint32_t count)
     return (uint32_t)(random_seeded_next(&world->random) % count);
 }
 
+void world_move(struct world *world, struct rpc_peer *peer)
+{
+    if (peer->servers.count > 1)
+        rpc_peer_move(peer, world_random(world, peer->servers.count));
+}
+
 bool world_maybe_kill(struct world *world)
 {
-    if (world->kill_command == NULL || world_random(world, 100) >= world->kill_percent)
+    bool nemesis = world->nemesis.descriptor >= 0;
+    if ((world->kill_command == NULL && !nemesis) || world_random(world, 100) >= world->kill_percent)
         return true;
     test_sleep_us(world_random(world, 3000));
     world->kills++;
-    return system(world->kill_command) == 0;
+    struct nemesis_fault fault;
+    return nemesis ? nemesis_begin(&world->nemesis, &fault) : system(world->kill_command) == 0;
 }
 
 struct world_entry *world_entry_unused(struct world *world)
@@ -56,6 +64,7 @@ bool world_look(struct world *world, struct arena *arena, struct world_snapshot 
 {
     struct nfs_compound_builder builder;
     struct bitmap4 mask = snapshot_mask();
+    world_move(world, &world->observer);
     nfs_session_start(&world->observer.session, &builder, arena, 2048, 0, false);
     nfs_add_putfh(&builder, world->directory);
     nfs_add_getattr(&builder, &mask);
@@ -162,18 +171,19 @@ static const char *directory_make(struct world *world, const char *export_path, 
     return data_open(world, arena);
 }
 
-const char *world_begin(struct world *world, const struct sockaddr_in *address, const char *export_path, uint64_t seed)
+const char *world_begin(struct world *world, const struct rpc_servers *servers, const char *export_path, uint64_t seed)
 {
     memset(world, 0, sizeof(*world));
     world->random.state = seed;
+    nemesis_init(&world->nemesis, -1);
     arena_init(&world->lasting);
     arena_init(&world->scratch);
     /* Names of its own for each run, so that a run can follow another on the same server. */
     unsigned run = (unsigned)getpid();
     snprintf(world->directory_name, sizeof(world->directory_name), "rpc-%u-%llu", run, (unsigned long long)seed);
     const struct nfs_identity identity = {0, 0, "rpc-client"};
-    rpc_peer_init(&world->worker, address, &identity, world_random(world, 0x40000000));
-    rpc_peer_init(&world->observer, address, &identity, world_random(world, 0x40000000));
+    rpc_peer_init_servers(&world->worker, servers, &identity, world_random(world, 0x40000000));
+    rpc_peer_init_servers(&world->observer, servers, &identity, world_random(world, 0x40000000));
     char owner[80];
     uint64_t verifier = random_seeded_next(&world->random) ^ run;
     snprintf(owner, sizeof(owner), "worker of %s", world->directory_name);

@@ -4,6 +4,7 @@
 #define TESTS_SUPPORT_EXACTLY_ONCE_WORLD_H
 
 #include "base/random.h"
+#include "tests/support/nemesis.h"
 #include "tests/support/rpc_peer.h"
 
 #define WORLD_ENTRIES_MAX 40u
@@ -40,6 +41,7 @@ struct world {
 
     /* Kills of the server between request and reply. */
     const char *kill_command; /* NULL: none */
+    struct nemesis nemesis;   /* in its place */
     uint32_t kill_percent;
     uint32_t kills;
 
@@ -75,7 +77,7 @@ extern const struct world_kind world_kinds[];
 extern const uint32_t world_kind_count;
 
 /* Both clients, the working directory and the data file. NULL, or what went wrong. */
-const char *world_begin(struct world *world, const struct sockaddr_in *address, const char *export_path, uint64_t seed);
+const char *world_begin(struct world *world, const struct rpc_servers *servers, const char *export_path, uint64_t seed);
 /* Removes what it can and logs out. */
 void world_end(struct world *world);
 
@@ -88,6 +90,9 @@ void world_entry_set(struct world_entry *entry, const char *name, enum nfs_ftype
 
 /* A name that was never used. */
 void world_name_make(struct world *world, char name[WORLD_NAME_BYTES]);
+
+/* The next connection goes to a server at random. */
+void world_move(struct world *world, struct rpc_peer *peer);
 
 /* Lets the server die and come back, at random and a moment later. False when the command fails. */
 bool world_maybe_kill(struct world *world);

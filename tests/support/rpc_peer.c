@@ -1,9 +1,38 @@
 #include "tests/support/rpc_peer.h"
 
+#include "base/check.h"
+
+bool rpc_servers_parse(const char *text, struct rpc_servers *servers)
+{
+    char one[96];
+    for (;;) {
+        size_t size = strcspn(text, ",");
+        if (size >= sizeof(one) || servers->count == RPC_SERVERS_MAX)
+            return false;
+        memcpy(one, text, size);
+        one[size] = '\0';
+        if (!rpc_address_parse(one, &servers->addresses[servers->count]))
+            return false;
+        servers->count++;
+        if (text[size] == '\0')
+            return true;
+        text += size + 1;
+    }
+}
+
 void rpc_peer_init(struct rpc_peer *peer, const struct sockaddr_in *address, const struct nfs_identity *identity,
                    uint32_t first_xid)
 {
-    peer->address = *address;
+    const struct rpc_servers one = {.addresses = {*address}, .count = 1};
+    rpc_peer_init_servers(peer, &one, identity, first_xid);
+}
+
+void rpc_peer_init_servers(struct rpc_peer *peer, const struct rpc_servers *servers,
+                           const struct nfs_identity *identity, uint32_t first_xid)
+{
+    CHECK(servers->count > 0 && servers->count <= RPC_SERVERS_MAX);
+    peer->servers = *servers;
+    peer->current = 0;
     rpc_socket_init(&peer->socket);
     nfs_session_init(&peer->session, identity, first_xid);
 }
@@ -13,15 +42,36 @@ void rpc_peer_fini(struct rpc_peer *peer)
     rpc_socket_close(&peer->socket);
 }
 
+void rpc_peer_move(struct rpc_peer *peer, uint32_t server)
+{
+    CHECK(server < peer->servers.count);
+    if (server != peer->current)
+        rpc_socket_close(&peer->socket);
+    peer->current = server;
+}
+
+int rpc_peer_reply_ms(const struct rpc_peer *peer)
+{
+    return peer->servers.count > 1 ? RPC_PEER_MOVE_MS : RPC_PEER_REPLY_MS;
+}
+
+/* On to the next server, if there is one. */
+static void peer_move_on(struct rpc_peer *peer)
+{
+    rpc_peer_move(peer, (peer->current + 1) % peer->servers.count);
+}
+
 bool rpc_peer_connect(struct rpc_peer *peer)
 {
     uint64_t deadline_ms = test_now_ms() + RPC_PEER_PATIENCE_MS;
     while (peer->socket.descriptor < 0) {
-        if (rpc_socket_connect(&peer->socket, &peer->address, 5000) == RPC_IO_OK)
+        int timeout_ms = peer->servers.count > 1 ? RPC_PEER_MOVE_MS : 5000;
+        if (rpc_socket_connect(&peer->socket, &peer->servers.addresses[peer->current], timeout_ms) == RPC_IO_OK)
             return true;
         if (test_now_ms() >= deadline_ms)
             return false;
         test_sleep_us(20000);
+        peer_move_on(peer);
     }
     return true;
 }
@@ -40,13 +90,14 @@ bool rpc_peer_call(struct rpc_peer *peer, const struct nfs_request *request, str
         if (!rpc_peer_connect(peer))
             return false;
         struct slice bytes = slice_make(request->record.data, request->record.size_bytes);
-        enum rpc_io outcome = rpc_socket_send(&peer->socket, bytes, RPC_PEER_REPLY_MS);
+        enum rpc_io outcome = rpc_socket_send(&peer->socket, bytes, rpc_peer_reply_ms(peer));
         while (outcome == RPC_IO_OK) {
-            outcome = rpc_socket_receive(&peer->socket, arena, reply, RPC_PEER_REPLY_MS);
+            outcome = rpc_socket_receive(&peer->socket, arena, reply, rpc_peer_reply_ms(peer));
             if (outcome == RPC_IO_OK && record_xid(*reply) == request->xid)
                 return true;
         }
         rpc_socket_close(&peer->socket);
+        peer_move_on(peer);
         test_sleep_us(5000);
     }
     return false;

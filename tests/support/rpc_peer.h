@@ -1,5 +1,7 @@
 /* rpc_peer.h: a client with a session and one connection at a time, for tests over real sockets. Calls that must simply
- * work: the connection is made again and the same bytes are sent again until there is a reply. */
+ * work: the connection is made again and the same bytes are sent again until there is a reply. Where it knows several
+ * servers (the nodes of one cluster), it goes on to the next one when the present one does not accept or answer; its
+ * session is valid on all of them. */
 #ifndef TESTS_SUPPORT_RPC_PEER_H
 #define TESTS_SUPPORT_RPC_PEER_H
 
@@ -8,11 +10,25 @@
 
 /* How long a server may be away (killed and started again) before a call counts as lost. */
 #define RPC_PEER_PATIENCE_MS 60000
-/* How long one connection may take with a reply before the call is sent again over another. */
+/* How long one connection may take with a reply before the call is sent again over another; and with several servers,
+ * where it is sent to the next of them. */
 #define RPC_PEER_REPLY_MS 15000
+#define RPC_PEER_MOVE_MS 1000
+
+#define RPC_SERVERS_MAX 8u
+
+/* The nodes of a cluster. */
+struct rpc_servers {
+    struct sockaddr_in addresses[RPC_SERVERS_MAX];
+    uint32_t count;
+};
+
+/* Adds the addresses of "HOST:PORT[,HOST:PORT...]"; false if the text is wrong or there are too many. */
+bool rpc_servers_parse(const char *text, struct rpc_servers *servers);
 
 struct rpc_peer {
-    struct sockaddr_in address;
+    struct rpc_servers servers;
+    uint32_t current; /* index of the server that it speaks to */
     struct rpc_socket socket;
     struct nfs_session session;
 };
@@ -20,7 +36,15 @@ struct rpc_peer {
 /* Not connected, no session. */
 void rpc_peer_init(struct rpc_peer *peer, const struct sockaddr_in *address, const struct nfs_identity *identity,
                    uint32_t first_xid);
+void rpc_peer_init_servers(struct rpc_peer *peer, const struct rpc_servers *servers,
+                           const struct nfs_identity *identity, uint32_t first_xid);
 void rpc_peer_fini(struct rpc_peer *peer);
+
+/* Speaks to that server from now on; the connection to another is closed. */
+void rpc_peer_move(struct rpc_peer *peer, uint32_t server);
+
+/* How long a reply may take on one connection. */
+int rpc_peer_reply_ms(const struct rpc_peer *peer);
 
 /* Connects if there is no connection, again and again within RPC_PEER_PATIENCE_MS. */
 bool rpc_peer_connect(struct rpc_peer *peer);
