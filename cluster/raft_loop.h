@@ -35,9 +35,11 @@ enum raft_loop_message_kind {
      * up. One at a time: the next one is asked when RAFT_LOOP_DO_BARRIER has come. */
     RAFT_LOOP_READ,
     RAFT_LOOP_REGISTERED, /* this process is incarnation `incarnation` */
-    RAFT_LOOP_HEALTHY,    /* log writer, apply thread and all gateway loops turned over at `at_ms` or later */
-    RAFT_LOOP_HASH,       /* the state's chain hash was `hash` when the entry `index` was applied whole */
-    RAFT_LOOP_PROCESSES,  /* the open incarnations of all nodes have changed: `processes` (read now, not kept) */
+    /* Log writer, apply thread and all gateway loops turned over at `at_ms` or later; one that has nothing to do counts as
+     * turning over. To be said at least every LEASE_PING_MS. */
+    RAFT_LOOP_HEALTHY,
+    RAFT_LOOP_HASH,      /* the state's chain hash was `hash` when the entry `index` was applied whole; ascending */
+    RAFT_LOOP_PROCESSES, /* the open incarnations of all nodes have changed: `processes` (read now, not kept) */
     /* Setting read-mode: `index_reads`: every question costs a round of pings, and no lease is published. */
     RAFT_LOOP_READ_MODE,
 };
@@ -76,10 +78,12 @@ enum raft_loop_action_kind {
      * any later action. */
     RAFT_LOOP_DO_LEASE,
     RAFT_LOOP_DO_BARRIER, /* to `reader`: what it asked under `number` must see entry `index` */
-    RAFT_LOOP_DO_ALIVE, /* `alive` is new: false, this node's lease has lapsed: it falls silent; true, it is heard again */
+    /* `alive` is new: true, this node is heard; false, its lease has lapsed: it falls silent. It begins as false. */
+    RAFT_LOOP_DO_ALIVE,
     RAFT_LOOP_DO_LOST, /* leading: process `incarnation` of node `node` is certainly silent: node_lost may be logged */
     RAFT_LOOP_DO_DIVERGED, /* this node's state is not that of the others at entry `index`: it must stop */
     RAFT_LOOP_DO_ALARM,    /* states differ at `index` and there is no majority to say who is right: log it, go on */
+    RAFT_LOOP_DO_SICK,     /* this node is not healthy and cannot get rid of its leadership: it must stop */
 };
 
 struct raft_loop_action {

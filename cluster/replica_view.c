@@ -34,5 +34,5 @@ uint64_t replica_match_index(const struct replica *replica, uint64_t id)
 {
     raft_index match = 0;
     return replica->started && replica_leads(replica) && raft_match_index(&replica->guard.raft, id, &match) == 0 ? match
-                                                                                                                : 0;
+                                                                                                                 : 0;
 }
