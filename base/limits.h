@@ -340,12 +340,16 @@
 /* A gateway loop, raft loop, log writer or applier that has not turned over for so long is sick: /healthz says so. They
  * wake at least every WORKER_SLEEP_MS. */
 #define NODE_ALIVE_MS 3000u
+/* Nodes compare the chain hashes of their states at every entry whose index is a multiple of this. */
+#define NODE_HASH_STEP 64u
 /* Raft timers: an election after so long without a leader, a heartbeat so often. */
 #define REPLICA_ELECTION_MS 300u
 #define REPLICA_HEARTBEAT_MS 60u
 /* A leading raft loop turns over with every heartbeat; a longer gap means that the process was stopped (SIGSTOP, a frozen
  * virtual machine), and does not count as time that it has led. */
 #define REPLICA_STOPPED_MS 2000u
+/* A process begins anew at most so often. */
+#define RESTART_MIN_MS 1000u
 /* How often the leader pings every member, and every node the leader: four may be lost in a row before any lease ends. */
 #define LEASE_PING_MS 50u
 /* How long a voter that answers a ping takes part in no election: below REPLICA_ELECTION_MS, so that it delays none. */

@@ -220,6 +220,11 @@ enum status applier_step(struct applier *applier, const struct replica_entry *en
                    applier->content_since_flush >= LOG_FLUSH_CONTENT_BYTES;
         if (due && !applier->flushing)
             applier_flush_begin(applier);
+        if (entry->index % NODE_HASH_STEP == 0 && entry->index == applier->machine.applied_index) {
+            struct applier_action *action = applier_act(applier, APPLIER_HASH);
+            action->index = entry->index;
+            action->hash = applier->machine.chain;
+        }
     }
     *actions = applier->first;
     return status;

@@ -19,6 +19,7 @@ enum applier_action_kind {
     APPLIER_RESULT, /* `bytes` (one owner goes along): the packed result for `place` of `loop` */
     APPLIER_EFFECT, /* `effect` happened: to every loop and to the steward */
     APPLIER_FLUSH,  /* start a flush of the state as it is now: `index`, `number` */
+    APPLIER_HASH,   /* the chain hash of the state is `hash` at entry `index`: to be compared with other nodes' */
 };
 
 struct applier_action {
@@ -30,6 +31,7 @@ struct applier_action {
     struct machine_effect effect;
     uint64_t index;
     uint64_t number;
+    struct hash128 hash;
 };
 
 struct applier {

@@ -22,7 +22,7 @@ struct applier_thread {
     struct applier_ports ports;
     struct clock clock;
     const struct log *log;
-    atomic_uint_least64_t alive_ms;
+    atomic_uint_least64_t busy_ms; /* since when it works on one thing; 0: it waits for work */
     struct worker apply;
     struct worker flush;
     bool advanced; /* since the last word to ports.advanced */
@@ -42,7 +42,7 @@ static struct applier_post *post_create(void)
 
 static void apply_alive(struct applier_thread *thread)
 {
-    atomic_store_explicit(&thread->alive_ms, thread->clock.boot_ms(thread->clock.context), memory_order_relaxed);
+    atomic_store_explicit(&thread->busy_ms, thread->clock.boot_ms(thread->clock.context), memory_order_relaxed);
 }
 
 static void apply_carry(struct applier_thread *thread, const struct applier_action *action)
@@ -54,6 +54,7 @@ static void apply_carry(struct applier_thread *thread, const struct applier_acti
             thread->ports.result(thread->ports.context, action->loop, action->place, action->bytes);
             break;
         case APPLIER_EFFECT: thread->ports.effect(thread->ports.context, &action->effect); break;
+        case APPLIER_HASH: thread->ports.hash(thread->ports.context, action->index, action->hash); break;
         case APPLIER_FLUSH:
             post = post_create();
             post->kind = POST_FLUSHED;
@@ -102,6 +103,7 @@ static void on_apply(void *context, struct list_link *link)
     struct applier_thread *thread = context;
     struct applier_post *post = container_of(link, struct applier_post, link);
     enum status status;
+    apply_alive(thread);
     switch (post->kind) {
     case POST_ENTRY:
         list_append(&thread->held, link);
@@ -133,7 +135,7 @@ static void on_apply_idle(void *context)
     if (thread->advanced)
         thread->ports.advanced(thread->ports.context);
     thread->advanced = false;
-    apply_alive(thread);
+    atomic_store_explicit(&thread->busy_ms, 0, memory_order_relaxed);
 }
 
 /* RocksDB is not asked for a flush that has no room: once one has failed it takes no change for seconds, with room or
@@ -195,7 +197,8 @@ void applier_thread_apply(struct applier_thread *thread, const struct replica_en
 
 uint64_t applier_thread_alive_ms(const struct applier_thread *thread)
 {
-    return atomic_load_explicit(&thread->alive_ms, memory_order_relaxed);
+    uint64_t busy_ms = atomic_load_explicit(&thread->busy_ms, memory_order_relaxed);
+    return busy_ms != 0 ? busy_ms : thread->clock.boot_ms(thread->clock.context);
 }
 
 void applier_thread_flush(struct applier_thread *thread)

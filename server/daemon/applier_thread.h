@@ -12,6 +12,8 @@ struct applier_ports {
     void *context;
     void (*result)(void *context, uint32_t loop, uint64_t place, struct buffer *bytes);
     void (*effect)(void *context, const struct machine_effect *effect);
+    /* The state's chain hash at entry `index`. */
+    void (*hash)(void *context, uint64_t index, struct hash128 hash);
     /* The published index has moved. */
     void (*advanced)(void *context);
     /* Whether there is room for a flush, if need be that which was kept for it. In the flusher's thread. */
@@ -34,7 +36,8 @@ void applier_thread_run(struct applier_thread *thread);
 /* An entry that is committed, in order; one owner of its bytes goes along. Any thread. */
 void applier_thread_apply(struct applier_thread *thread, const struct replica_entry *entry);
 
-/* When the applier last turned over (waiting for room on a full disk counts), boot time in ms. Any thread. */
+/* Since when the applier has worked on what it was given (waiting for room on a full disk counts as turning over); now, if it
+ * waits for work. Boot time in ms. Any thread. */
 uint64_t applier_thread_alive_ms(const struct applier_thread *thread);
 
 /* Asks for a flush now (the log wants to be cut). Any thread. */

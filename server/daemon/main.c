@@ -26,8 +26,6 @@ static const char *unserved_setting(const struct config *config)
         return "join: this version serves clusters of one node: use --bootstrap";
     if (config->force_grace)
         return "force-grace: this version has no grace epochs";
-    if (config->peer_ca != NULL || config->peer_cert != NULL || config->peer_key != NULL)
-        return "peer-ca, peer-cert, peer-key: this version has no peers";
     return NULL;
 }
 
@@ -80,7 +78,7 @@ int main(int argument_count, char **arguments)
     descriptors_raise();
     log_line(&log, LOG_INFO, "qnfsd %s: data in %s", QNFS_VERSION, config.data_dir);
     struct node *node;
-    enum status status = node_start(&config, &log, &node, trouble, sizeof(trouble));
+    enum status status = node_start(&config, arguments, &log, &node, trouble, sizeof(trouble));
     if (status != STATUS_OK) {
         fprintf(stderr, "qnfsd: %s\n", trouble);
         _exit(status == STATUS_REFUSED ? EXIT_BAD_USAGE : EXIT_FAILURE);

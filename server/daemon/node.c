@@ -1,4 +1,4 @@
-#include "server/daemon/node.h"
+#include "server/daemon/node_state.h"
 
 #include <inttypes.h>
 #include <malloc.h>
@@ -8,318 +8,12 @@
 
 #include "base/check.h"
 #include "base/limits.h"
-#include "base/random.h"
 #include "blockstore/block_files.h"
-#include "cluster/data_directory.h"
-#include "cluster/log_writer.h"
-#include "gateway/socket_loop.h"
-#include "server/daemon/admin.h"
-#include "server/daemon/applier_thread.h"
-#include "server/daemon/ballast.h"
-#include "server/daemon/block_pool.h"
 #include "server/daemon/descriptors.h"
-#include "server/daemon/folder_size.h"
 #include "server/daemon/listener.h"
 #include "server/daemon/recovery.h"
-#include "server/daemon/replica_thread.h"
-#include "server/daemon/steward_thread.h"
 #include "server/daemon/version.h"
 #include "statestore/store/kv_rocksdb.h"
-
-struct node {
-    const struct config *config;
-    const struct log *log;
-    struct clock clock;
-    struct random random;
-    int64_t started_wall_ns;
-    struct disk disk;
-    struct node_identity identity;
-    struct log_writer *writer;
-    struct log_recovered recovered;
-    struct kv_store *store;
-    struct block_store *blocks;
-    struct ballast ballast;
-    size_t memtable_bytes;
-    struct published published;
-    struct applier applier;
-    struct replica_thread *replica;
-    struct applier_thread *apply;
-    struct steward_thread *steward;
-    struct block_pool *pool;
-    struct admin *admin;
-    int listen_descriptor;
-    struct socket_budget budget;
-    uint32_t loop_count;
-    atomic_uint loops_started; /* the loops below that index exist */
-    struct gateway_thread *loops[GATEWAY_THREADS_MAX];
-    pthread_mutex_t gates; /* whoever opens or closes them; over the next */
-    bool stopping;
-    atomic_bool serving;
-    atomic_bool leader;
-    atomic_uint_least64_t incarnation;
-    atomic_uint_least64_t flushes;
-    uint64_t buffers_peak_bytes; /* of requests and replies, since the allocator gave memory back; main thread */
-};
-
-/* --- what the threads ask of each other --- */
-
-static void node_failed(void *context, enum status status, const char *what)
-{
-    const struct node *node = context;
-    log_line(node->log, LOG_ERROR, "%s: %s; the node stops", what, status_name(status));
-    _exit(1);
-}
-
-/* This process has no say any more: whoever keeps it running starts it anew. */
-static void node_restart(void *context)
-{
-    const struct node *node = context;
-    log_line(node->log, LOG_WARN, "the cluster has given this process up; the node stops, to be started anew");
-    _exit(1);
-}
-
-static void node_flush(void *context)
-{
-    struct node *node = context;
-    applier_thread_flush(node->apply);
-}
-
-static void node_swept(void *context, const struct garbage *garbage)
-{
-    struct node *node = context;
-    applier_thread_swept(node->apply, garbage);
-}
-
-static void node_propose(void *context, struct proposal *proposal)
-{
-    struct node *node = context;
-    replica_thread_propose(node->replica, proposal);
-}
-
-static void node_read_blocks(void *context, uint32_t loop, uint64_t place, struct nfs4_block_read *reads, size_t count)
-{
-    struct node *node = context;
-    block_pool_read(node->pool, loop, place, reads, count);
-}
-
-static void node_post_loop(void *context, uint32_t loop, struct gateway_post *post)
-{
-    struct node *node = context;
-    CHECK(loop < atomic_load_explicit(&node->loops_started, memory_order_acquire));
-    gateway_thread_post(node->loops[loop], post);
-}
-
-static void node_ask_barrier(void *context, uint32_t loop, uint64_t number)
-{
-    (void)context;
-    (void)loop;
-    CHECK(number == 0); /* a node alone has its lease always (replica_thread.c) */
-}
-
-static void node_blocks_done(void *context, uint32_t loop, uint64_t place, bool ok)
-{
-    struct gateway_post *post = gateway_post_create(GATEWAY_POST_BLOCKS);
-    post->place = place;
-    post->ok = ok;
-    node_post_loop(context, loop, post);
-}
-
-static void node_result(void *context, uint32_t loop, uint64_t place, struct buffer *bytes)
-{
-    struct node *node = context;
-    if (loop == APPLIER_LOOP_STEWARD) {
-        steward_thread_result(node->steward, place, bytes);
-        return;
-    }
-    struct gateway_post *post = gateway_post_create(GATEWAY_POST_RESULT);
-    post->place = place;
-    post->buffer = bytes;
-    node_post_loop(node, loop, post);
-}
-
-static void node_effect(void *context, const struct machine_effect *effect)
-{
-    struct node *node = context;
-    steward_thread_effect(node->steward, effect);
-    if (effect->kind != EFFECT_SESSION_LEFT && effect->kind != EFFECT_CLIENT_GONE)
-        return;
-    unsigned loops = atomic_load_explicit(&node->loops_started, memory_order_acquire);
-    for (unsigned loop = 0; loop < loops; loop++) {
-        struct gateway_post *post = gateway_post_create(GATEWAY_POST_EFFECT);
-        post->effect = *effect;
-        node_post_loop(node, loop, post);
-    }
-}
-
-static void node_advanced(void *context)
-{
-    struct node *node = context;
-    struct published *published = &node->published;
-    uint64_t index = atomic_load_explicit(&published->index, memory_order_acquire);
-    uint64_t uptime_ms = node->applier.machine.uptime_ms; /* we are called in the applier's thread */
-    atomic_store_explicit(&published->uptime_ms, uptime_ms, memory_order_release);
-    if (atomic_load_explicit(&node->leader, memory_order_relaxed))
-        atomic_store_explicit(&published->uptime_at_ms, node->clock.boot_ms(node->clock.context), memory_order_release);
-    replica_thread_applied(node->replica, index, uptime_ms);
-    unsigned loops = atomic_load_explicit(&node->loops_started, memory_order_acquire);
-    for (unsigned loop = 0; loop < loops; loop++) {
-        if (gateway_thread_waits(node->loops[loop]))
-            node_post_loop(node, loop, gateway_post_create(GATEWAY_POST_ADVANCE));
-    }
-}
-
-static bool node_make_room(void *context)
-{
-    struct node *node = context;
-    return ballast_make_room(&node->ballast, node->memtable_bytes, node->log);
-}
-
-static void node_flushed(void *context, uint64_t index)
-{
-    struct node *node = context;
-    atomic_fetch_add_explicit(&node->flushes, 1, memory_order_relaxed);
-    replica_thread_flushed(node->replica, index);
-}
-
-static void node_apply(void *context, const struct replica_entry *entry)
-{
-    struct node *node = context;
-    applier_thread_apply(node->apply, entry);
-}
-
-static void node_role(void *context, enum replica_role role, uint64_t term, uint64_t leader)
-{
-    struct node *node = context;
-    static const char *const names[] = {"follower", "candidate", "leader"};
-    log_line(node->log, LOG_INFO, "%s in term %" PRIu64 ", leader is node %" PRIu64, names[role], term, leader);
-    bool leads = role == REPLICA_LEADER;
-    atomic_store_explicit(&node->leader, leads, memory_order_release);
-    atomic_store_explicit(&node->published.uptime_at_ms, leads ? node->clock.boot_ms(node->clock.context) : 0,
-                          memory_order_release);
-    steward_thread_lead(node->steward, leads);
-}
-
-static void node_log_space(void *context, enum log_space space)
-{
-    struct node *node = context;
-    static const char *const words[] = {"has room again", "lives from its reserve: what grows is refused",
-                                        "has no room: changes wait"};
-    log_line(node->log, space == LOG_SPACE_GOOD ? LOG_INFO : LOG_ERROR, "the log %s", words[space]);
-    atomic_store_explicit(&node->published.log_low, space != LOG_SPACE_GOOD, memory_order_relaxed);
-    if (space != LOG_SPACE_GOOD)
-        applier_thread_flush(node->apply); /* so that the log can be cut */
-}
-
-/* Starts the loops. */
-static void node_open_gates(struct node *node, struct incarnation_id incarnation, const struct machine *machine)
-{
-    for (uint32_t loop = 0; loop < node->loop_count; loop++) {
-        struct gateway_thread_config config = {
-            .frontend =
-                {
-                    .loop = loop,
-                    .loop_count = node->loop_count,
-                    .nfs4 =
-                        {
-                            .loop = loop,
-                            .node = node->identity.node_id,
-                            .incarnation = incarnation,
-                            .mac_key = machine->mac_key,
-                            .server_epoch = machine->server_epoch,
-                        },
-                },
-            .ports = {.context = node,
-                      .propose = node_propose,
-                      .read_blocks = node_read_blocks,
-                      .post = node_post_loop,
-                      .ask_barrier = node_ask_barrier},
-            .store = node->store,
-            .published = &node->published,
-            .clock = node->clock,
-            .log = node->log,
-            .listen_descriptor = node->listen_descriptor,
-            .budget = &node->budget,
-        };
-        memcpy(config.frontend.nfs4.cluster_id, machine->cluster_id, sizeof(machine->cluster_id));
-        if (gateway_thread_create(&config, &node->loops[loop]) != STATUS_OK)
-            node_failed(node, STATUS_IO, "starting a gateway loop");
-    }
-    atomic_store_explicit(&node->loops_started, node->loop_count, memory_order_release);
-    for (uint32_t loop = 0; loop < node->loop_count; loop++)
-        gateway_thread_run(node->loops[loop]);
-    atomic_store(&node->serving, true);
-    log_line(node->log, LOG_INFO, "ready: node %" PRIu64 ", incarnation %" PRIu64 ", %u gateway loops",
-             node->identity.node_id, incarnation.value, node->loop_count);
-}
-
-/* The node is registered: the gates open. Steward's thread. */
-static void node_serve(void *context, struct incarnation_id incarnation, const struct machine *machine)
-{
-    struct node *node = context;
-    CHECK(memcmp(machine->cluster_id, node->identity.cluster_id, sizeof(machine->cluster_id)) == 0);
-    atomic_store(&node->incarnation, incarnation.value);
-    pthread_mutex_lock(&node->gates);
-    if (!node->stopping)
-        node_open_gates(node, incarnation, machine);
-    pthread_mutex_unlock(&node->gates);
-}
-
-/* --- for the admin door --- */
-
-static bool node_healthy(struct node *node)
-{
-    uint64_t now_ms = node->clock.boot_ms(node->clock.context);
-    if (now_ms > replica_thread_alive_ms(node->replica) + NODE_ALIVE_MS ||
-        now_ms > applier_thread_alive_ms(node->apply) + NODE_ALIVE_MS)
-        return false;
-    for (uint32_t loop = 0; loop < atomic_load(&node->loops_started); loop++) {
-        uint64_t alive_ms = gateway_thread_alive_ms(node->loops[loop]);
-        if (now_ms > alive_ms + NODE_ALIVE_MS)
-            return false;
-    }
-    return true;
-}
-
-static void node_status(void *context, struct admin_node_status *status)
-{
-    struct node *node = context;
-    struct replica_status replica;
-    replica_thread_status(node->replica, &replica);
-    *status = (struct admin_node_status){
-        .serving = atomic_load(&node->serving),
-        .healthy = node_healthy(node),
-        .node = node->identity.node_id,
-        .incarnation = atomic_load(&node->incarnation),
-        .leader = replica.role == REPLICA_LEADER,
-        .term = replica.term,
-        .commit_index = replica.commit_index,
-        .applied_index = atomic_load(&node->published.index),
-        .applied_number = atomic_load(&node->published.command),
-        .flushed_index = atomic_load(&node->published.flushed_index),
-        .log_bytes = folder_size_bytes(node->config->data_dir, "log"),
-        .flushes = atomic_load(&node->flushes),
-        .started_wall_ns = (uint64_t)node->started_wall_ns,
-        .free_bytes = atomic_load(&node->published.free_bytes),
-        .total_bytes = atomic_load(&node->published.total_bytes),
-        .uptime_ms = atomic_load(&node->published.uptime_ms),
-    };
-    memcpy(status->cluster_id, node->identity.cluster_id, sizeof(status->cluster_id));
-}
-
-static enum status node_execute(void *context, Qnfs__Command *command, uint32_t timeout_ms, struct arena *arena,
-                                Qnfs__Result **result)
-{
-    struct node *node = context;
-    return steward_thread_execute(node->steward, command, timeout_ms, arena, result);
-}
-
-static void node_loop_counters(void *context, uint32_t loop, struct gateway_thread_counters *counters)
-{
-    struct node *node = context;
-    *counters = (struct gateway_thread_counters){0};
-    if (loop < atomic_load_explicit(&node->loops_started, memory_order_acquire))
-        gateway_thread_counters(node->loops[loop], counters);
-}
 
 /* --- the start --- */
 
@@ -354,9 +48,18 @@ static enum status node_identify(struct node *node, char *trouble, size_t room)
         return node_refuse(trouble, room, status, "preparing the data directory");
     if (status != STATUS_OK)
         return status;
+    status = peers_open(&node->peers, config, &node->disk, trouble, room);
+    if (status != STATUS_OK)
+        return status;
     status = data_directory_load(&node->disk, &node->identity);
+    if (status == STATUS_OK) {
+        status = data_directory_load_members(&node->disk, &node->founders);
+        if (status == STATUS_NOT_FOUND)
+            status = STATUS_OK;
+        return status == STATUS_OK ? status : node_refuse(trouble, room, status, "reading where the members are");
+    }
     if (status != STATUS_NOT_FOUND)
-        return status == STATUS_OK ? status : node_refuse(trouble, room, status, "reading the node's identity");
+        return node_refuse(trouble, room, status, "reading the node's identity");
     if (!config->bootstrap) {
         snprintf(trouble, room, "data-dir: %s belongs to no cluster yet; --bootstrap begins a new one",
                  config->data_dir);
@@ -441,83 +144,76 @@ static uint32_t node_loop_count(const struct config *config)
 }
 
 /* From the threads that others post to, up to the one that starts it all. */
-static void node_start_threads(struct node *node)
+static enum status node_start_threads(struct node *node, char *trouble, size_t room)
 {
+    struct steward_ports steward_ports = node_steward_ports(node);
+    struct applier_ports applier_ports = node_applier_ports(node);
+    struct replica_ports replica_ports = node_replica_ports(node);
     struct steward_config steward = {
         .node = node->identity.node_id,
         .nonce = node->applier.nonce,
-        .advertise = node->config->advertise.host != NULL ? node->config->advertise.host : "",
+        .advertise = node->peers.advertise,
         .version = QNFS_VERSION,
         .exports = node->config->exports,
         .export_count = node->config->export_count,
     };
     memcpy(steward.cluster_id, node->identity.cluster_id, sizeof(steward.cluster_id));
-    struct steward_ports steward_ports = {
-        .context = node,
-        .propose = node_propose,
-        .serve = node_serve,
-        .restart = node_restart,
-        .flush = node_flush,
-        .swept = node_swept,
-        .failed = node_failed,
+    struct replica_peers peers = {
+        .tls = node->peers.tls,
+        .listen_host = node->config->peer.host,
+        .listen_port = node->config->peer.port,
+        .self = peers_hello(&node->peers, &node->identity),
+        .feature_level_min = QNFS_FEATURE_LEVEL_MIN,
+        .members = node->founders.items,
+        .member_count = node->founders.count,
     };
-    struct applier_ports applier_ports = {
-        .context = node,
-        .result = node_result,
-        .effect = node_effect,
-        .advanced = node_advanced,
-        .make_room = node_make_room,
-        .flushed = node_flushed,
-        .failed = node_failed,
-    };
-    struct replica_ports replica_ports = {
-        .context = node, .apply = node_apply, .role = node_role, .space = node_log_space, .failed = node_failed};
+    struct raft_loop_options loop_options = {.nonce = node->applier.nonce};
     struct replica_options options = {
         .id = node->identity.node_id,
         .election_ms = REPLICA_ELECTION_MS,
         .heartbeat_ms = REPLICA_HEARTBEAT_MS,
         .applied_index = machine_whole_index(&node->applier.machine),
         .uptime_ms = node->applier.machine.uptime_ms,
-        .feature_level = 1,
+        .feature_level = QNFS_FEATURE_LEVEL,
     };
     node->random.fill(node->random.context, &options.seed, sizeof(options.seed));
-    struct replica *replica = replica_create(&options, &node->recovered);
+    loop_options.replica = options;
+    struct raft_loop *loop = raft_loop_create(&loop_options, &node->recovered);
     log_recovered_fini(&node->recovered);
     node->pool = block_pool_create(BLOCK_POOL_THREADS, node->blocks, node->log, node, node_blocks_done);
     node->steward = steward_thread_start(steward_create(&steward, node->random), node->store, node->blocks,
                                          &node->published, &steward_ports, node->clock, node->log);
     node->apply = applier_thread_create(&node->applier, &applier_ports, node->clock, node->log);
-    node->replica =
-        replica_thread_create(replica, node->writer, &node->published, &replica_ports, node->clock, node->log);
+    enum status status =
+        replica_thread_create(loop, node->writer, &node->published, &peers, &replica_ports, node->clock, node->log,
+                              &node->replica, (struct span){(uint8_t *)trouble, room});
+    if (status != STATUS_OK)
+        return status;
+    node_tell_state(node);
     applier_thread_run(node->apply);
     replica_thread_run(node->replica);
     steward_thread_begin(node->steward);
+    return STATUS_OK;
 }
 
 static enum status node_start_admin(struct node *node, char *trouble, size_t room)
 {
-    struct admin_ports ports = {
-        .context = node,
-        .store = node->store,
-        .published = &node->published,
-        .status = node_status,
-        .execute = node_execute,
-        .loop_count = node->loop_count,
-        .loop_counters = node_loop_counters,
-    };
+    struct admin_ports ports = node_admin_ports(node);
     return admin_start(&node->config->admin, &ports, node->log, node->clock, &node->admin, trouble, room);
 }
 
-enum status node_start(const struct config *config, const struct log *log, struct node **started, char *trouble,
-                       size_t room)
+enum status node_start(const struct config *config, char *const *arguments, const struct log *log,
+                       struct node **started, char *trouble, size_t room)
 {
     struct node *node = calloc(1, sizeof(*node));
     CHECK(node != NULL && pthread_mutex_init(&node->gates, NULL) == 0);
     node->config = config;
+    node->arguments = arguments;
     node->log = log;
     node->clock = clock_system();
     node->random = random_system();
     node->started_wall_ns = node->clock.wall_ns(node->clock.context);
+    node->started_ms = node->clock.boot_ms(node->clock.context);
     node->loop_count = node_loop_count(config);
     node->budget.most = descriptors_for_clients(log);
     bool inherited;
@@ -528,11 +224,14 @@ enum status node_start(const struct config *config, const struct log *log, struc
         status = node_look_for_room(node, trouble, room);
     if (status == STATUS_OK)
         status = node_open(node, trouble, room);
+    if (status == STATUS_OK) {
+        node_tick(node);
+        status = node_start_threads(node, trouble, room);
+    }
+    if (status == STATUS_OK)
+        status = node_start_admin(node, trouble, room);
     if (status != STATUS_OK)
         return status; /* the process ends: nothing is taken down here */
-    node_tick(node);
-    node_start_threads(node);
-    status = node_start_admin(node, trouble, room);
     *started = node;
     return status;
 }
@@ -621,6 +320,7 @@ void node_stop(struct node *node)
     kv_store_destroy(node->store);
     block_store_destroy(node->blocks);
     ballast_fini(&node->ballast);
+    peers_close(&node->peers);
     disk_posix_close(&node->disk);
     close(node->listen_descriptor);
     pthread_mutex_destroy(&node->gates);

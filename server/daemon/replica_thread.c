@@ -1,123 +1,351 @@
 #include "server/daemon/replica_thread.h"
 
 #include <stdlib.h>
+#include <uv.h>
 
 #include "base/check.h"
 #include "base/limits.h"
 #include "server/daemon/inbox.h"
 
+/* What others send to the raft loop beside proposals and the log writer's replies; on the heap. */
+enum raft_post_kind {
+    RAFT_POST_MESSAGE, /* `message`, with `processes` of its own */
+    RAFT_POST_REPLICA, /* `replica`, owned */
+    RAFT_POST_MEMBERS, /* `members` */
+    RAFT_POST_BULK,    /* `frame`, owned, to `message.node` */
+    RAFT_POST_STOP,
+};
+
+struct raft_post {
+    struct list_link link;
+    enum raft_post_kind kind;
+    struct raft_loop_message message;
+    struct replica_message *replica;
+    struct raft_loop_process *processes;
+    struct peer_endpoint *members;
+    uint32_t member_count;
+    struct buffer *frame;
+};
+
 struct replica_thread {
-    struct replica *replica;
+    struct raft_loop *loop;
     struct log_writer *writer;
     struct published *published;
     struct replica_ports ports;
     struct clock clock;
     const struct log *log;
-    struct replica_actions actions;
-    struct inbox messages;  /* struct replica_message, and `kick` */
-    struct inbox proposals; /* struct proposal; posting the first one posts `kick` */
-    struct list_link kick;
-    struct inbox requests; /* struct log_request, for the writer, and `end` */
+    struct raft_loop_actions actions;
+    bool stepping; /* actions are being carried out: what happens meanwhile waits in `posts` */
+    struct arena frame_arena;
+    uv_loop_t uv;
+    uv_async_t wake;
+    uv_timer_t timer;
+    uint64_t timer_ms; /* what it is set to, boot time; UINT64_MAX: not set */
+    uint64_t healthy_ms;
+    struct peer_transport *transport; /* NULL: without certificates there are no peers */
+    uint64_t self;
+    struct inbox messages;  /* struct replica_message: the log writer's replies, and what was applied */
+    struct inbox posts;     /* struct raft_post */
+    struct inbox proposals; /* struct proposal */
+    struct inbox requests;  /* struct log_request, for the writer, and `end` */
     struct list_link end;
     pthread_t raft_thread;
     pthread_t writer_thread;
     atomic_bool stopping;
     atomic_uint_least64_t raft_alive_ms;
-    atomic_uint_least64_t writer_alive_ms;
+    atomic_uint_least64_t writer_busy_ms; /* since when it works; 0: it waits for work */
     pthread_mutex_t status_mutex;
     struct replica_status status;
+    struct raft_loop_peer_status peers[CLUSTER_MEMBERS_MAX];
+    size_t peer_count;
 };
 
-static void wake_raft(void *context)
+static uint64_t now_of(const struct replica_thread *thread)
 {
-    struct replica_thread *thread = context;
-    inbox_post(&thread->messages, &thread->kick);
+    return thread->clock.boot_ms(thread->clock.context);
 }
 
-static void raft_carry(struct replica_thread *thread, const struct replica_action *action)
+static struct raft_post *post_create(enum raft_post_kind kind)
 {
+    struct raft_post *post = calloc(1, sizeof(*post));
+    CHECK(post != NULL);
+    post->kind = kind;
+    return post;
+}
+
+static void post_free(struct raft_post *post)
+{
+    if (post->replica != NULL)
+        replica_message_free(post->replica);
+    free(post->processes);
+    free(post->members);
+    buffer_put(post->frame);
+    free(post);
+}
+
+/* --- the raft loop --- */
+
+static void carry_replica(struct replica_thread *thread, const struct replica_action *action)
+{
+    const struct replica_ports *ports = &thread->ports;
+    switch (action->kind) {
+    case REPLICA_ACTION_LOG: inbox_post(&thread->requests, &action->request->link); break;
+    case REPLICA_ACTION_COMMIT:
+        atomic_store_explicit(&thread->published->commit, action->index, memory_order_release);
+        break;
+    case REPLICA_ACTION_APPLY: ports->apply(ports->context, &action->entry); break;
+    case REPLICA_ACTION_ROLE: ports->role(ports->context, action->role, action->term, action->leader); break;
+    case REPLICA_ACTION_REFUSED: /* it waits in our inbox instead, where the parked compounds bound it */
+        inbox_post(&thread->proposals, &action->proposal->link);
+        break;
+    case REPLICA_ACTION_SPACE: ports->space(ports->context, action->space); break;
+    case REPLICA_ACTION_INSTALL: ports->install(ports->context, action->leader, action->snapshot->index); break;
+    case REPLICA_ACTION_CHANGED: ports->changed(ports->context, &action->change, action->status); break;
+    case REPLICA_ACTION_SEND:
+    case REPLICA_ACTION_FORWARD: CHECK(false); break; /* the actor makes frames of them */
+    }
+}
+
+static void carry_send(struct replica_thread *thread, const struct raft_loop_action *action)
+{
+    if (thread->transport == NULL)
+        return;
+    /* A connection that is gone or slow drops it: raft bears that, and the forwarder is told by RAFT_LOOP_CLOSED. */
+    enum status status = peer_transport_send(thread->transport, action->node, PEER_CHANNEL_RAFT, action->message,
+                                             action->data, action->data_count);
+    (void)status;
+}
+
+static void carry(struct replica_thread *thread, const struct raft_loop_action *action)
+{
+    const struct replica_ports *ports = &thread->ports;
     for (; action != NULL; action = action->next) {
         switch (action->kind) {
-        case REPLICA_ACTION_LOG: inbox_post(&thread->requests, &action->request->link); break;
-        case REPLICA_ACTION_COMMIT:
-            atomic_store_explicit(&thread->published->commit, action->index, memory_order_release);
+        case RAFT_LOOP_DO_REPLICA: carry_replica(thread, action->replica); break;
+        case RAFT_LOOP_DO_SEND: carry_send(thread, action); break;
+        case RAFT_LOOP_DO_LEASE:
+            atomic_store_explicit(&thread->published->lease_until_ms, action->until_ms, memory_order_release);
             break;
-        case REPLICA_ACTION_APPLY: thread->ports.apply(thread->ports.context, &action->entry); break;
-        case REPLICA_ACTION_ROLE:
-            /* A node alone is its own majority: its lease does not end. */
-            atomic_store_explicit(&thread->published->lease_until_ms, action->role == REPLICA_LEADER ? UINT64_MAX : 0,
-                                  memory_order_release);
-            thread->ports.role(thread->ports.context, action->role, action->term, action->leader);
+        case RAFT_LOOP_DO_BARRIER: ports->barrier(ports->context, action->reader, action->number, action->index); break;
+        case RAFT_LOOP_DO_ALIVE: ports->alive(ports->context, action->alive); break;
+        case RAFT_LOOP_DO_LOST: ports->lost(ports->context, action->node, action->incarnation); break;
+        case RAFT_LOOP_DO_DIVERGED:
+            log_line(thread->log, LOG_ERROR,
+                     "the state of this node at entry %llu is not that of the others: it must not go on",
+                     (unsigned long long)action->index);
+            ports->failed(ports->context, STATUS_BAD_DATA, "comparing states");
             break;
-        case REPLICA_ACTION_REFUSED: /* it waits in our inbox instead, where the parked compounds bound it */
-            inbox_post(&thread->proposals, &action->proposal->link);
+        case RAFT_LOOP_DO_SICK:
+            ports->failed(ports->context, STATUS_CLOSED, "this node leads, but one of its threads stands still");
             break;
-        case REPLICA_ACTION_SPACE: thread->ports.space(thread->ports.context, action->space); break;
-        case REPLICA_ACTION_SEND:
-        case REPLICA_ACTION_FORWARD:
-        case REPLICA_ACTION_INSTALL:
-        case REPLICA_ACTION_CHANGED: CHECK(false); break; /* a node alone has nobody to talk to */
+        case RAFT_LOOP_DO_ALARM:
+            log_line(thread->log, LOG_ERROR,
+                     "states differ at entry %llu, and no majority says which is right: check all nodes",
+                     (unsigned long long)action->index);
+            break;
         }
     }
 }
 
-static void raft_step(struct replica_thread *thread, struct replica_message *message)
+static void raft_step(struct replica_thread *thread, struct raft_loop_message *message)
 {
-    replica_step(thread->replica, message, thread->clock.boot_ms(thread->clock.context),
-                 thread->clock.wall_ns(thread->clock.context), &thread->actions);
-    raft_carry(thread, thread->actions.first);
+    CHECK(!thread->stepping);
+    raft_loop_step(thread->loop, message, now_of(thread), thread->clock.wall_ns(thread->clock.context),
+                   &thread->actions);
+    thread->stepping = true;
+    carry(thread, thread->actions.first);
+    thread->stepping = false;
 }
 
-static void raft_propose(struct replica_thread *thread)
+static void step_replica(struct replica_thread *thread, struct replica_message *message)
+{
+    struct raft_loop_message outer = {.kind = RAFT_LOOP_REPLICA, .replica = message};
+    raft_step(thread, &outer);
+}
+
+static void take_messages(struct replica_thread *thread)
+{
+    struct list messages;
+    struct list_link *link;
+    inbox_take(&thread->messages, &messages);
+    while ((link = list_first(&messages)) != NULL) {
+        list_remove(link);
+        struct replica_message *message = container_of(link, struct replica_message, link);
+        step_replica(thread, message);
+        replica_message_free(message);
+    }
+}
+
+/* A frame that another thread has packed. */
+static void send_bulk(struct replica_thread *thread, uint64_t node, const struct buffer *bytes)
+{
+    struct peer_frame frame;
+    if (thread->transport == NULL)
+        return;
+    arena_reset(&thread->frame_arena);
+    CHECK(peer_frame_open(buffer_slice(bytes), &thread->frame_arena, &frame) == STATUS_OK);
+    enum status status = peer_transport_send(thread->transport, node, PEER_CHANNEL_BULK, frame.message, &frame.data, 1);
+    (void)status; /* who sends bulk data asks for what did not come */
+}
+
+static void take_post(struct replica_thread *thread, struct raft_post *post)
+{
+    switch (post->kind) {
+    case RAFT_POST_MESSAGE:
+        post->message.processes = post->processes;
+        raft_step(thread, &post->message);
+        break;
+    case RAFT_POST_REPLICA: step_replica(thread, post->replica); break;
+    case RAFT_POST_MEMBERS:
+        if (thread->transport != NULL)
+            peer_transport_members(thread->transport, post->members, post->member_count);
+        break;
+    case RAFT_POST_BULK: send_bulk(thread, post->message.node, post->frame); break;
+    case RAFT_POST_STOP:
+        /* Others may still post: the handle that wakes is closed when they are gone, and holds nobody up until then. */
+        uv_unref((uv_handle_t *)&thread->wake);
+        uv_close((uv_handle_t *)&thread->timer, NULL);
+        if (thread->transport != NULL)
+            peer_transport_close(thread->transport);
+        break;
+    }
+    post_free(post);
+}
+
+static void take_posts(struct replica_thread *thread)
+{
+    struct list posts;
+    struct list_link *link;
+    inbox_take(&thread->posts, &posts);
+    while ((link = list_first(&posts)) != NULL) {
+        list_remove(link);
+        take_post(thread, container_of(link, struct raft_post, link));
+    }
+}
+
+static void take_proposals(struct replica_thread *thread)
 {
     struct replica_message message = {.kind = REPLICA_PROPOSE};
     inbox_take(&thread->proposals, &message.proposals);
     if (!list_empty(&message.proposals))
-        raft_step(thread, &message);
+        step_replica(thread, &message);
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void timer_set(struct replica_thread *thread)
+{
+    uint64_t deadline_ms = thread->actions.deadline_ms;
+    if (deadline_ms == thread->timer_ms || uv_is_closing((uv_handle_t *)&thread->timer))
+        return;
+    uint64_t now_ms = now_of(thread);
+    uint64_t wait_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
+    thread->timer_ms = deadline_ms;
+    uv_update_time(&thread->uv);
+    CHECK(uv_timer_start(&thread->timer, on_timer, wait_ms < WORKER_SLEEP_MS ? wait_ms : WORKER_SLEEP_MS, 0) == 0);
+}
+
+/* Ends every callback of the loop. */
+static void raft_settle(struct replica_thread *thread)
+{
+    timer_set(thread);
+    atomic_store_explicit(&thread->raft_alive_ms, now_of(thread), memory_order_relaxed);
+    pthread_mutex_lock(&thread->status_mutex);
+    raft_loop_status(thread->loop, &thread->status);
+    thread->peer_count = raft_loop_peers(thread->loop, thread->peers, CLUSTER_MEMBERS_MAX);
+    pthread_mutex_unlock(&thread->status_mutex);
 }
 
 /* Everything that has come, proposals last: they are packed together with what the messages before made possible. */
-static void raft_round(struct replica_thread *thread, struct list *messages)
+static void on_wake(uv_async_t *wake)
 {
-    struct list_link *link;
-    bool kicked = false;
-    while ((link = list_first(messages)) != NULL) {
-        list_remove(link);
-        if (link == &thread->kick) {
-            kicked = true;
-            continue;
-        }
-        struct replica_message *message = container_of(link, struct replica_message, link);
-        raft_step(thread, message);
-        replica_message_free(message);
+    struct replica_thread *thread = wake->data;
+    take_messages(thread);
+    take_posts(thread);
+    take_proposals(thread);
+    raft_settle(thread);
+}
+
+/* The time for pings and elections; before it the other threads' health, so that a ping says no more than what is true. */
+static void on_timer(uv_timer_t *timer)
+{
+    struct replica_thread *thread = timer->data;
+    thread->timer_ms = UINT64_MAX;
+    uint64_t alive_ms = thread->ports.alive_ms(thread->ports.context);
+    if (alive_ms > thread->healthy_ms) {
+        struct raft_loop_message healthy = {.kind = RAFT_LOOP_HEALTHY, .at_ms = alive_ms};
+        thread->healthy_ms = alive_ms;
+        raft_step(thread, &healthy);
     }
-    if (kicked)
-        raft_propose(thread);
-    struct replica_status status;
-    replica_status(thread->replica, &status);
-    pthread_mutex_lock(&thread->status_mutex);
-    thread->status = status;
-    pthread_mutex_unlock(&thread->status_mutex);
+    struct raft_loop_message tick = {.kind = RAFT_LOOP_TICK};
+    raft_step(thread, &tick);
+    raft_settle(thread);
+}
+
+/* --- peers --- */
+
+/* A handler may be called while actions are carried out, when a send finds a connection gone: then it waits. */
+static void peer_event(struct replica_thread *thread, const struct raft_loop_message *message)
+{
+    struct raft_post *post = post_create(RAFT_POST_MESSAGE);
+    post->message = *message;
+    inbox_post(&thread->posts, &post->link);
+}
+
+static void on_opened(void *context, const struct peer_endpoint *peer, const struct peer_hello *hello, bool called)
+{
+    struct replica_thread *thread = context;
+    if (!called)
+        return;
+    if (hello->channel == PEER_CHANNEL_BULK) {
+        thread->ports.bulk_opened(thread->ports.context, peer->node, true);
+        return;
+    }
+    peer_event(thread, &(struct raft_loop_message){.kind = RAFT_LOOP_OPENED, .node = peer->node});
+}
+
+static void on_closed(void *context, const struct peer_endpoint *peer, const struct peer_end *end)
+{
+    struct replica_thread *thread = context;
+    if (peer == NULL || !end->called || !end->was_open)
+        return;
+    if (end->channel == PEER_CHANNEL_BULK) {
+        thread->ports.bulk_opened(thread->ports.context, peer->node, false);
+        return;
+    }
+    peer_event(thread, &(struct raft_loop_message){.kind = RAFT_LOOP_CLOSED, .node = peer->node});
+}
+
+static void on_frame(void *context, const struct peer_endpoint *peer, const struct peer_hello *hello,
+                     const struct peer_frame *frame)
+{
+    struct replica_thread *thread = context;
+    if (hello->channel == PEER_CHANNEL_BULK) {
+        thread->ports.bulk(thread->ports.context, peer->node, frame);
+        return;
+    }
+    /* Frames come from sockets that were read, never out of a send. */
+    struct raft_loop_message message = {.kind = RAFT_LOOP_FRAME, .node = peer->node, .frame = frame};
+    raft_step(thread, &message);
+    raft_settle(thread);
+}
+
+/* --- the threads --- */
+
+static void wake_raft(void *context)
+{
+    struct replica_thread *thread = context;
+    CHECK(uv_async_send(&thread->wake) == 0);
 }
 
 static void *raft_main(void *context)
 {
     struct replica_thread *thread = context;
     struct replica_message start = {.kind = REPLICA_START};
-    raft_step(thread, &start);
-    while (!atomic_load_explicit(&thread->stopping, memory_order_relaxed)) {
-        struct list messages;
-        uint64_t now_ms = thread->clock.boot_ms(thread->clock.context);
-        atomic_store_explicit(&thread->raft_alive_ms, now_ms, memory_order_relaxed);
-        uint64_t deadline_ms = thread->actions.deadline_ms;
-        uint64_t wait_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
-        inbox_wait(&thread->messages, &messages, wait_ms < WORKER_SLEEP_MS ? (uint32_t)wait_ms : WORKER_SLEEP_MS);
-        raft_round(thread, &messages);
-        if (thread->clock.boot_ms(thread->clock.context) >= thread->actions.deadline_ms) {
-            struct replica_message tick = {.kind = REPLICA_TICK};
-            raft_step(thread, &tick);
-        }
-    }
+    list_init(&start.proposals);
+    step_replica(thread, &start);
+    raft_settle(thread);
+    uv_run(&thread->uv, UV_RUN_DEFAULT); /* until the stop leaves nothing to wait for */
     return NULL;
 }
 
@@ -128,9 +356,9 @@ static void *writer_main(void *context)
         struct list requests;
         struct list replies;
         list_init(&replies);
-        atomic_store_explicit(&thread->writer_alive_ms, thread->clock.boot_ms(thread->clock.context),
-                              memory_order_relaxed);
+        atomic_store_explicit(&thread->writer_busy_ms, 0, memory_order_relaxed);
         inbox_wait(&thread->requests, &requests, WORKER_SLEEP_MS);
+        atomic_store_explicit(&thread->writer_busy_ms, now_of(thread), memory_order_relaxed);
         struct list_link *link;
         for (link = list_first(&requests); link != NULL; link = list_next(&requests, link)) {
             if (link == &thread->end) { /* it is no request, and the last one */
@@ -149,31 +377,59 @@ static void *writer_main(void *context)
     return NULL;
 }
 
-struct replica_thread *replica_thread_create(struct replica *replica, struct log_writer *writer,
-                                             struct published *published, const struct replica_ports *ports,
-                                             struct clock clock, const struct log *log)
+static enum status peers_open(struct replica_thread *thread, const struct replica_peers *peers, struct span trouble)
+{
+    struct peer_transport_options options = {
+        .loop = &thread->uv,
+        .tls = peers->tls,
+        .log = thread->log,
+        .handler = {.context = thread, .opened = on_opened, .frame = on_frame, .closed = on_closed},
+        .self = peers->self,
+        .feature_level_min = peers->feature_level_min,
+    };
+    thread->transport = peer_transport_create(&options);
+    enum status status = peer_transport_listen(thread->transport, peers->listen_host, peers->listen_port, trouble);
+    if (status == STATUS_OK)
+        peer_transport_members(thread->transport, peers->members, peers->member_count);
+    return status;
+}
+
+enum status replica_thread_create(struct raft_loop *loop, struct log_writer *writer, struct published *published,
+                                  const struct replica_peers *peers, const struct replica_ports *ports,
+                                  struct clock clock, const struct log *log, struct replica_thread **created,
+                                  struct span trouble)
 {
     struct replica_thread *thread = calloc(1, sizeof(*thread));
     CHECK(thread != NULL);
-    thread->replica = replica;
+    thread->loop = loop;
     thread->writer = writer;
     thread->published = published;
     thread->ports = *ports;
     thread->clock = clock;
     thread->log = log;
-    replica_actions_init(&thread->actions);
-    inbox_init(&thread->messages, REPLICA_INBOX_MAX, NULL, NULL);
+    thread->timer_ms = UINT64_MAX;
+    raft_loop_actions_init(&thread->actions);
+    arena_init(&thread->frame_arena);
+    CHECK(uv_loop_init(&thread->uv) == 0);
+    CHECK(uv_async_init(&thread->uv, &thread->wake, on_wake) == 0 && uv_timer_init(&thread->uv, &thread->timer) == 0);
+    thread->wake.data = thread->timer.data = thread;
+    inbox_init(&thread->messages, REPLICA_INBOX_MAX, wake_raft, thread);
+    inbox_init(&thread->posts, REPLICA_INBOX_MAX, wake_raft, thread);
     inbox_init(&thread->proposals, REPLICA_INBOX_MAX, wake_raft, thread);
     inbox_init(&thread->requests, REPLICA_INBOX_MAX, NULL, NULL);
     CHECK(pthread_mutex_init(&thread->status_mutex, NULL) == 0);
-    return thread;
+    *created = thread;
+    return peers->tls == NULL ? STATUS_OK : peers_open(thread, peers, trouble);
 }
 
 void replica_thread_run(struct replica_thread *thread)
 {
+    atomic_store(&thread->raft_alive_ms, now_of(thread));
     CHECK(pthread_create(&thread->writer_thread, NULL, writer_main, thread) == 0);
     CHECK(pthread_create(&thread->raft_thread, NULL, raft_main, thread) == 0);
 }
+
+/* --- what others say to it --- */
 
 void replica_thread_propose(struct replica_thread *thread, struct proposal *proposal)
 {
@@ -202,6 +458,83 @@ void replica_thread_flushed(struct replica_thread *thread, uint64_t index)
     inbox_post(&thread->messages, &message_create(REPLICA_FLUSHED, index)->link);
 }
 
+void replica_thread_transfer(struct replica_thread *thread, uint64_t node)
+{
+    inbox_post(&thread->messages, &message_create(REPLICA_TRANSFER, node)->link);
+}
+
+void replica_thread_change(struct replica_thread *thread, const struct replica_member_change *change)
+{
+    struct replica_message *message = message_create(REPLICA_CHANGE, 0);
+    message->change = *change;
+    inbox_post(&thread->messages, &message->link);
+}
+
+static void post_message(struct replica_thread *thread, const struct raft_loop_message *message)
+{
+    struct raft_post *post = post_create(RAFT_POST_MESSAGE);
+    post->message = *message;
+    inbox_post(&thread->posts, &post->link);
+}
+
+void replica_thread_hash(struct replica_thread *thread, uint64_t index, struct hash128 hash)
+{
+    struct raft_loop_message message = {.kind = RAFT_LOOP_HASH, .index = index};
+    for (unsigned i = 0; i < 8; i++) {
+        message.hash[i] = (uint8_t)(hash.high >> (56 - 8 * i));
+        message.hash[8 + i] = (uint8_t)(hash.low >> (56 - 8 * i));
+    }
+    post_message(thread, &message);
+}
+
+void replica_thread_read(struct replica_thread *thread, uint32_t reader, uint64_t number)
+{
+    post_message(thread, &(struct raft_loop_message){.kind = RAFT_LOOP_READ, .reader = reader, .number = number});
+}
+
+void replica_thread_registered(struct replica_thread *thread, uint64_t incarnation)
+{
+    post_message(thread, &(struct raft_loop_message){.kind = RAFT_LOOP_REGISTERED, .incarnation = incarnation});
+}
+
+void replica_thread_read_mode(struct replica_thread *thread, bool index_reads)
+{
+    post_message(thread, &(struct raft_loop_message){.kind = RAFT_LOOP_READ_MODE, .index_reads = index_reads});
+}
+
+void replica_thread_processes(struct replica_thread *thread, const struct raft_loop_process *processes, size_t count)
+{
+    struct raft_post *post = post_create(RAFT_POST_MESSAGE);
+    post->message = (struct raft_loop_message){.kind = RAFT_LOOP_PROCESSES, .process_count = count};
+    post->processes = calloc(count + 1, sizeof(*processes));
+    CHECK(post->processes != NULL);
+    memcpy(post->processes, processes, count * sizeof(*processes));
+    inbox_post(&thread->posts, &post->link);
+}
+
+void replica_thread_members(struct replica_thread *thread, const struct peer_endpoint *members, uint32_t count)
+{
+    struct raft_post *post = post_create(RAFT_POST_MEMBERS);
+    post->members = calloc(count + 1u, sizeof(*members));
+    CHECK(post->members != NULL);
+    memcpy(post->members, members, count * sizeof(*members));
+    post->member_count = count;
+    inbox_post(&thread->posts, &post->link);
+}
+
+void replica_thread_bulk(struct replica_thread *thread, uint64_t node, struct buffer *frame)
+{
+    struct raft_post *post = post_create(RAFT_POST_BULK);
+    post->message.node = node;
+    post->frame = frame;
+    inbox_post(&thread->posts, &post->link);
+}
+
+size_t replica_thread_bulk_waiting(const struct replica_thread *thread, uint64_t node)
+{
+    return thread->transport == NULL ? 0 : peer_transport_waiting(thread->transport, node, PEER_CHANNEL_BULK);
+}
+
 void replica_thread_status(struct replica_thread *thread, struct replica_status *status)
 {
     pthread_mutex_lock(&thread->status_mutex);
@@ -209,12 +542,23 @@ void replica_thread_status(struct replica_thread *thread, struct replica_status 
     pthread_mutex_unlock(&thread->status_mutex);
 }
 
+size_t replica_thread_peers(struct replica_thread *thread, struct raft_loop_peer_status *peers, size_t room)
+{
+    pthread_mutex_lock(&thread->status_mutex);
+    size_t count = thread->peer_count < room ? thread->peer_count : room;
+    memcpy(peers, thread->peers, count * sizeof(*peers));
+    pthread_mutex_unlock(&thread->status_mutex);
+    return count;
+}
+
 uint64_t replica_thread_alive_ms(const struct replica_thread *thread)
 {
     uint64_t raft_ms = atomic_load_explicit(&thread->raft_alive_ms, memory_order_relaxed);
-    uint64_t writer_ms = atomic_load_explicit(&thread->writer_alive_ms, memory_order_relaxed);
-    return raft_ms < writer_ms ? raft_ms : writer_ms;
+    uint64_t writer_ms = atomic_load_explicit(&thread->writer_busy_ms, memory_order_relaxed);
+    return writer_ms != 0 && writer_ms < raft_ms ? writer_ms : raft_ms;
 }
+
+/* --- the end --- */
 
 static void drain(struct replica_thread *thread)
 {
@@ -223,8 +567,12 @@ static void drain(struct replica_thread *thread)
     inbox_take(&thread->messages, &left);
     while ((link = list_first(&left)) != NULL) {
         list_remove(link);
-        if (link != &thread->kick)
-            replica_message_free(container_of(link, struct replica_message, link));
+        replica_message_free(container_of(link, struct replica_message, link));
+    }
+    inbox_take(&thread->posts, &left);
+    while ((link = list_first(&left)) != NULL) {
+        list_remove(link);
+        post_free(container_of(link, struct raft_post, link));
     }
     inbox_take(&thread->requests, &left);
     while ((link = list_first(&left)) != NULL) {
@@ -237,22 +585,29 @@ static void drain(struct replica_thread *thread)
 
 void replica_thread_stop(struct replica_thread *thread)
 {
-    atomic_store(&thread->stopping, true);
-    inbox_post(&thread->messages, &message_create(REPLICA_TICK, 0)->link); /* so that both wake now */
-    inbox_post(&thread->requests, &thread->end);
+    inbox_post(&thread->posts, &post_create(RAFT_POST_STOP)->link);
     pthread_join(thread->raft_thread, NULL);
+    atomic_store(&thread->stopping, true);
+    inbox_post(&thread->requests, &thread->end);
     pthread_join(thread->writer_thread, NULL);
 }
 
 void replica_thread_destroy(struct replica_thread *thread)
 {
+    uv_close((uv_handle_t *)&thread->wake, NULL);
+    uv_run(&thread->uv, UV_RUN_DEFAULT);
     drain(thread);
     inbox_fini(&thread->messages);
+    inbox_fini(&thread->posts);
     inbox_fini(&thread->proposals);
     inbox_fini(&thread->requests);
-    replica_destroy(thread->replica);
+    if (thread->transport != NULL)
+        peer_transport_destroy(thread->transport);
+    CHECK(uv_loop_close(&thread->uv) == 0);
+    raft_loop_destroy(thread->loop);
     log_writer_destroy(thread->writer);
-    replica_actions_fini(&thread->actions);
+    raft_loop_actions_fini(&thread->actions);
+    arena_fini(&thread->frame_arena);
     pthread_mutex_destroy(&thread->status_mutex);
     free(thread);
 }

@@ -1,0 +1,418 @@
+#include "server/daemon/node_state.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "server/daemon/folder_size.h"
+#include "server/daemon/membership.h"
+#include "server/daemon/restart.h"
+#include "statestore/machine/settings.h"
+
+/* --- what the threads ask of each other --- */
+
+static void node_failed(void *context, enum status status, const char *what)
+{
+    const struct node *node = context;
+    log_line(node->log, LOG_ERROR, "%s: %s; the node stops", what, status_name(status));
+    _exit(1);
+}
+
+/* This process has no say any more: the others have closed its incarnation. */
+static void node_restart(void *context)
+{
+    struct node *node = context;
+    restart_process(node->arguments, node->listen_descriptor,
+                    node->clock.boot_ms(node->clock.context) - node->started_ms, node->log,
+                    "this process was silent and the cluster has given it up");
+}
+
+static void node_flush(void *context)
+{
+    struct node *node = context;
+    applier_thread_flush(node->apply);
+}
+
+static void node_swept(void *context, const struct garbage *garbage)
+{
+    struct node *node = context;
+    applier_thread_swept(node->apply, garbage);
+}
+
+static void node_propose(void *context, struct proposal *proposal)
+{
+    struct node *node = context;
+    replica_thread_propose(node->replica, proposal);
+}
+
+static void node_read_blocks(void *context, uint32_t loop, uint64_t place, struct nfs4_block_read *reads, size_t count)
+{
+    struct node *node = context;
+    block_pool_read(node->pool, loop, place, reads, count);
+}
+
+static void node_post_loop(void *context, uint32_t loop, struct gateway_post *post)
+{
+    struct node *node = context;
+    CHECK(loop < atomic_load_explicit(&node->loops_started, memory_order_acquire));
+    gateway_thread_post(node->loops[loop], post);
+}
+
+static void node_ask_barrier(void *context, uint32_t loop, uint64_t number)
+{
+    struct node *node = context;
+    replica_thread_read(node->replica, loop, number);
+}
+
+void node_blocks_done(void *context, uint32_t loop, uint64_t place, bool ok)
+{
+    struct gateway_post *post = gateway_post_create(GATEWAY_POST_BLOCKS);
+    post->place = place;
+    post->ok = ok;
+    node_post_loop(context, loop, post);
+}
+
+static void node_result(void *context, uint32_t loop, uint64_t place, struct buffer *bytes)
+{
+    struct node *node = context;
+    if (loop == APPLIER_LOOP_STEWARD) {
+        steward_thread_result(node->steward, place, bytes);
+        return;
+    }
+    struct gateway_post *post = gateway_post_create(GATEWAY_POST_RESULT);
+    post->place = place;
+    post->buffer = bytes;
+    node_post_loop(node, loop, post);
+}
+
+void node_tell_state(struct node *node)
+{
+    struct membership membership;
+    struct arena arena;
+    arena_init(&arena);
+    struct kv_read *read = kv_store_snapshot(node->store);
+    membership_read(read, node->identity.node_id, &node->founders, &arena, &membership);
+    bool index_reads = settings_read_mode(read, &arena) == READ_MODE_INDEX;
+    if (read->failed)
+        node_failed(node, STATUS_IO, "reading the state");
+    kv_store_release(node->store, read);
+    arena_fini(&arena);
+    replica_thread_members(node->replica, membership.members.items, membership.members.count);
+    replica_thread_read_mode(node->replica, index_reads);
+    replica_thread_processes(node->replica, membership.processes, membership.process_count);
+}
+
+static void node_effect(void *context, const struct machine_effect *effect)
+{
+    struct node *node = context;
+    steward_thread_effect(node->steward, effect);
+    if (effect->kind == EFFECT_PROCESS_OPENED || effect->kind == EFFECT_PROCESS_CLOSED ||
+        effect->kind == EFFECT_SETTINGS_CHANGED)
+        node_tell_state(node);
+    if (effect->kind != EFFECT_SESSION_LEFT && effect->kind != EFFECT_CLIENT_GONE)
+        return;
+    unsigned loops = atomic_load_explicit(&node->loops_started, memory_order_acquire);
+    for (unsigned loop = 0; loop < loops; loop++) {
+        struct gateway_post *post = gateway_post_create(GATEWAY_POST_EFFECT);
+        post->effect = *effect;
+        node_post_loop(node, loop, post);
+    }
+}
+
+static void node_hash(void *context, uint64_t index, struct hash128 hash)
+{
+    struct node *node = context;
+    replica_thread_hash(node->replica, index, hash);
+}
+
+static void node_advanced(void *context)
+{
+    struct node *node = context;
+    struct published *published = &node->published;
+    uint64_t index = atomic_load_explicit(&published->index, memory_order_acquire);
+    uint64_t uptime_ms = node->applier.machine.uptime_ms; /* we are called in the applier's thread */
+    atomic_store_explicit(&published->uptime_ms, uptime_ms, memory_order_release);
+    if (atomic_load_explicit(&node->leader, memory_order_relaxed))
+        atomic_store_explicit(&published->uptime_at_ms, node->clock.boot_ms(node->clock.context), memory_order_release);
+    replica_thread_applied(node->replica, index, uptime_ms);
+    unsigned loops = atomic_load_explicit(&node->loops_started, memory_order_acquire);
+    for (unsigned loop = 0; loop < loops; loop++) {
+        if (gateway_thread_waits(node->loops[loop]))
+            node_post_loop(node, loop, gateway_post_create(GATEWAY_POST_ADVANCE));
+    }
+}
+
+static bool node_make_room(void *context)
+{
+    struct node *node = context;
+    return ballast_make_room(&node->ballast, node->memtable_bytes, node->log);
+}
+
+static void node_flushed(void *context, uint64_t index)
+{
+    struct node *node = context;
+    atomic_fetch_add_explicit(&node->flushes, 1, memory_order_relaxed);
+    replica_thread_flushed(node->replica, index);
+}
+
+static void node_apply(void *context, const struct replica_entry *entry)
+{
+    struct node *node = context;
+    applier_thread_apply(node->apply, entry);
+}
+
+static void node_role(void *context, enum replica_role role, uint64_t term, uint64_t leader)
+{
+    struct node *node = context;
+    static const char *const names[] = {"follower", "candidate", "leader"};
+    log_line(node->log, LOG_INFO, "%s in term %" PRIu64 ", leader is node %" PRIu64, names[role], term, leader);
+    bool leads = role == REPLICA_LEADER;
+    atomic_store_explicit(&node->leader, leads, memory_order_release);
+    atomic_store_explicit(&node->published.uptime_at_ms, leads ? node->clock.boot_ms(node->clock.context) : 0,
+                          memory_order_release);
+    steward_thread_lead(node->steward, leads);
+}
+
+static void node_log_space(void *context, enum log_space space)
+{
+    struct node *node = context;
+    static const char *const words[] = {"has room again", "lives from its reserve: what grows is refused",
+                                        "has no room: changes wait"};
+    log_line(node->log, space == LOG_SPACE_GOOD ? LOG_INFO : LOG_ERROR, "the log %s", words[space]);
+    atomic_store_explicit(&node->published.log_low, space != LOG_SPACE_GOOD, memory_order_relaxed);
+    if (space != LOG_SPACE_GOOD)
+        applier_thread_flush(node->apply); /* so that the log can be cut */
+}
+
+static void node_install(void *context, uint64_t leader, uint64_t index)
+{
+    struct node *node = context;
+    log_line(node->log, LOG_INFO,
+             "behind what the others' logs keep: needs a snapshot of node %" PRIu64 " of at least entry %" PRIu64,
+             leader, index);
+}
+
+static void node_changed(void *context, const struct replica_member_change *change, enum status status)
+{
+    struct node *node = context;
+    log_line(node->log, LOG_INFO, "change of member %" PRIu64 ": %s", change->id, status_name(status));
+}
+
+static void node_bulk(void *context, uint64_t from, const struct peer_frame *frame)
+{
+    (void)context;
+    (void)from;
+    (void)frame;
+}
+
+static void node_bulk_opened(void *context, uint64_t to, bool open)
+{
+    (void)context;
+    (void)to;
+    (void)open;
+}
+
+static void node_barrier(void *context, uint32_t reader, uint64_t number, uint64_t index)
+{
+    struct node *node = context;
+    struct gateway_post *post = gateway_post_create(GATEWAY_POST_BARRIER);
+    post->number = number;
+    post->index = index;
+    node_post_loop(node, reader, post);
+}
+
+static void node_alive(void *context, bool alive)
+{
+    struct node *node = context;
+    atomic_store(&node->silent, !alive);
+    log_line(node->log, alive ? LOG_INFO : LOG_WARN,
+             alive ? "heard by a leader again" : "no leader hears this node: it answers nothing until one does");
+}
+
+static void node_lost(void *context, uint64_t lost, uint64_t incarnation)
+{
+    struct node *node = context;
+    log_line(node->log, LOG_WARN, "node %" PRIu64 " is silent: incarnation %" PRIu64 " is given up", lost, incarnation);
+    steward_thread_lost(node->steward, lost, (struct incarnation_id){incarnation});
+}
+
+/* The slowest of the threads that serve clients or the state; the raft loop knows of itself. */
+static uint64_t node_alive_ms(void *context)
+{
+    const struct node *node = context;
+    uint64_t alive_ms = applier_thread_alive_ms(node->apply);
+    uint64_t writer_ms = replica_thread_alive_ms(node->replica);
+    if (writer_ms < alive_ms)
+        alive_ms = writer_ms;
+    for (uint32_t loop = 0; loop < atomic_load(&((struct node *)context)->loops_started); loop++) {
+        uint64_t loop_ms = gateway_thread_alive_ms(node->loops[loop]);
+        if (loop_ms < alive_ms)
+            alive_ms = loop_ms;
+    }
+    return alive_ms;
+}
+
+/* Starts the loops. */
+static void node_open_gates(struct node *node, struct incarnation_id incarnation, const struct machine *machine)
+{
+    for (uint32_t loop = 0; loop < node->loop_count; loop++) {
+        struct gateway_thread_config config = {
+            .frontend =
+                {
+                    .loop = loop,
+                    .loop_count = node->loop_count,
+                    .nfs4 =
+                        {
+                            .loop = loop,
+                            .node = node->identity.node_id,
+                            .incarnation = incarnation,
+                            .mac_key = machine->mac_key,
+                            .server_epoch = machine->server_epoch,
+                        },
+                },
+            .ports = {.context = node,
+                      .propose = node_propose,
+                      .read_blocks = node_read_blocks,
+                      .ask_barrier = node_ask_barrier,
+                      .post = node_post_loop},
+            .store = node->store,
+            .published = &node->published,
+            .clock = node->clock,
+            .log = node->log,
+            .listen_descriptor = node->listen_descriptor,
+            .budget = &node->budget,
+        };
+        memcpy(config.frontend.nfs4.cluster_id, machine->cluster_id, sizeof(machine->cluster_id));
+        if (gateway_thread_create(&config, &node->loops[loop]) != STATUS_OK)
+            node_failed(node, STATUS_IO, "starting a gateway loop");
+    }
+    atomic_store_explicit(&node->loops_started, node->loop_count, memory_order_release);
+    for (uint32_t loop = 0; loop < node->loop_count; loop++)
+        gateway_thread_run(node->loops[loop]);
+    atomic_store(&node->serving, true);
+    log_line(node->log, LOG_INFO, "ready: node %" PRIu64 ", incarnation %" PRIu64 ", %u gateway loops",
+             node->identity.node_id, incarnation.value, node->loop_count);
+}
+
+/* The node is registered: the gates open. Steward's thread. */
+static void node_serve(void *context, struct incarnation_id incarnation, const struct machine *machine)
+{
+    struct node *node = context;
+    CHECK(memcmp(machine->cluster_id, node->identity.cluster_id, sizeof(machine->cluster_id)) == 0);
+    atomic_store(&node->incarnation, incarnation.value);
+    replica_thread_registered(node->replica, incarnation.value);
+    pthread_mutex_lock(&node->gates);
+    if (!node->stopping)
+        node_open_gates(node, incarnation, machine);
+    pthread_mutex_unlock(&node->gates);
+}
+
+/* --- for the admin door --- */
+
+static bool node_healthy(struct node *node)
+{
+    return node->clock.boot_ms(node->clock.context) <= node_alive_ms(node) + NODE_ALIVE_MS;
+}
+
+static void node_status(void *context, struct admin_node_status *status)
+{
+    struct node *node = context;
+    struct replica_status replica;
+    replica_thread_status(node->replica, &replica);
+    *status = (struct admin_node_status){
+        .serving = atomic_load(&node->serving),
+        .healthy = node_healthy(node),
+        .node = node->identity.node_id,
+        .incarnation = atomic_load(&node->incarnation),
+        .leader = replica.role == REPLICA_LEADER,
+        .term = replica.term,
+        .commit_index = replica.commit_index,
+        .applied_index = atomic_load(&node->published.index),
+        .applied_number = atomic_load(&node->published.command),
+        .flushed_index = atomic_load(&node->published.flushed_index),
+        .log_bytes = folder_size_bytes(node->config->data_dir, "log"),
+        .flushes = atomic_load(&node->flushes),
+        .started_wall_ns = (uint64_t)node->started_wall_ns,
+        .free_bytes = atomic_load(&node->published.free_bytes),
+        .total_bytes = atomic_load(&node->published.total_bytes),
+        .uptime_ms = atomic_load(&node->published.uptime_ms),
+    };
+    memcpy(status->cluster_id, node->identity.cluster_id, sizeof(status->cluster_id));
+}
+
+static enum status node_execute(void *context, Qnfs__Command *command, uint32_t timeout_ms, struct arena *arena,
+                                Qnfs__Result **result)
+{
+    struct node *node = context;
+    return steward_thread_execute(node->steward, command, timeout_ms, arena, result);
+}
+
+static void node_loop_counters(void *context, uint32_t loop, struct gateway_thread_counters *counters)
+{
+    struct node *node = context;
+    *counters = (struct gateway_thread_counters){0};
+    if (loop < atomic_load_explicit(&node->loops_started, memory_order_acquire))
+        gateway_thread_counters(node->loops[loop], counters);
+}
+
+/* --- all of them --- */
+
+struct steward_ports node_steward_ports(struct node *node)
+{
+    return (struct steward_ports){
+        .context = node,
+        .propose = node_propose,
+        .serve = node_serve,
+        .restart = node_restart,
+        .flush = node_flush,
+        .swept = node_swept,
+        .failed = node_failed,
+    };
+}
+
+struct applier_ports node_applier_ports(struct node *node)
+{
+    return (struct applier_ports){
+        .context = node,
+        .result = node_result,
+        .effect = node_effect,
+        .hash = node_hash,
+        .advanced = node_advanced,
+        .make_room = node_make_room,
+        .flushed = node_flushed,
+        .failed = node_failed,
+    };
+}
+
+struct replica_ports node_replica_ports(struct node *node)
+{
+    return (struct replica_ports){
+        .context = node,
+        .apply = node_apply,
+        .role = node_role,
+        .space = node_log_space,
+        .barrier = node_barrier,
+        .alive = node_alive,
+        .lost = node_lost,
+        .install = node_install,
+        .changed = node_changed,
+        .bulk = node_bulk,
+        .bulk_opened = node_bulk_opened,
+        .alive_ms = node_alive_ms,
+        .failed = node_failed,
+    };
+}
+
+struct admin_ports node_admin_ports(struct node *node)
+{
+    return (struct admin_ports){
+        .context = node,
+        .store = node->store,
+        .published = &node->published,
+        .status = node_status,
+        .execute = node_execute,
+        .loop_count = node->loop_count,
+        .loop_counters = node_loop_counters,
+    };
+}

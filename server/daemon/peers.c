@@ -1,0 +1,56 @@
+#include "server/daemon/peers.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cluster/start_count.h"
+#include "server/daemon/version.h"
+
+static void advertise_text(struct peers *peers, const struct config *config)
+{
+    char name[PEER_HOST_MAX_BYTES + 1] = "";
+    const char *host = config->advertise.host;
+    uint16_t port = config->advertise.host != NULL ? config->advertise.port : config->peer.port;
+    if (host == NULL) {
+        if (gethostname(name, sizeof(name) - 1) != 0 || name[0] == '\0')
+            snprintf(name, sizeof(name), "localhost");
+        host = name;
+    }
+    bool bracketed = strchr(host, ':') != NULL;
+    snprintf(peers->advertise, sizeof(peers->advertise), bracketed ? "[%s]:%u" : "%s:%u", host, (unsigned)port);
+}
+
+enum status peers_open(struct peers *peers, const struct config *config, const struct disk *disk, char *trouble,
+                       size_t room)
+{
+    *peers = (struct peers){0};
+    advertise_text(peers, config);
+    enum status status = start_count_next(disk, &peers->starts);
+    if (status != STATUS_OK) {
+        snprintf(trouble, room, "data-dir: counting the start: %s", status_name(status));
+        return status;
+    }
+    if (config->peer_ca == NULL)
+        return STATUS_OK;
+    struct peer_tls_files files = {config->peer_ca, config->peer_cert, config->peer_key};
+    return peer_tls_context_create(&files, &peers->tls, (struct span){(uint8_t *)trouble, room});
+}
+
+void peers_close(struct peers *peers)
+{
+    if (peers->tls != NULL)
+        peer_tls_context_destroy(peers->tls);
+}
+
+struct peer_hello peers_hello(const struct peers *peers, const struct node_identity *identity)
+{
+    struct peer_hello hello = {
+        .in_cluster = true,
+        .node = identity->node_id,
+        .incarnation = peers->starts,
+        .feature_level = QNFS_FEATURE_LEVEL,
+    };
+    memcpy(hello.cluster, identity->cluster_id, sizeof(hello.cluster));
+    return hello;
+}

@@ -1,0 +1,25 @@
+/* peers.h: what a node needs before it can talk to others: its certificate, its name, the count of its starts. */
+#ifndef SERVER_DAEMON_PEERS_H
+#define SERVER_DAEMON_PEERS_H
+
+#include "cluster/data_directory.h"
+#include "cluster/peer_tls.h"
+#include "server/daemon/config.h"
+#include "server/daemon/replica_thread.h"
+
+struct peers {
+    struct peer_tls_context *tls; /* NULL: no certificate was given, this node is alone */
+    uint64_t starts;
+    char advertise[PEER_HOST_MAX_BYTES + 16]; /* HOST:PORT by which others reach it */
+};
+
+/* Reads the certificate and counts the start. STATUS_REFUSED: `trouble` says what is wrong with what was given.
+ * STATUS_BAD_DATA, STATUS_NO_SPACE, STATUS_IO. */
+MUST_CHECK enum status peers_open(struct peers *peers, const struct config *config, const struct disk *disk,
+                                  char *trouble, size_t room);
+void peers_close(struct peers *peers);
+
+/* Who this node is to the others, once it has an identity. */
+struct peer_hello peers_hello(const struct peers *peers, const struct node_identity *identity);
+
+#endif
