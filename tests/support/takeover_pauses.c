@@ -28,6 +28,8 @@ static uint64_t pause_of(const struct takeover_client *client, const struct take
     for (size_t i = 0; i < client->gaps.count; i++) {
         if (gaps[i].end_us <= from_us || gaps[i].begin_us >= fault->until_us)
             continue;
+        if (gaps[i].end_us > fault->until_us && gaps[i].end_us - fault->until_us > fault->until_us - gaps[i].begin_us)
+            continue; /* it came with the next fault */
         uint64_t begin_us = gaps[i].begin_us > from_us || fault->node != 0 ? gaps[i].begin_us : from_us;
         if (gaps[i].end_us - begin_us > longest_us) {
             longest_us = gaps[i].end_us - begin_us;
