@@ -48,6 +48,9 @@ static const struct command_row rows[] = {
     [CTL_LOCK_LIST] = {"lock", "list", "", 0, 0, 0, 0, "open files and locked byte ranges"},
     [CTL_SETTINGS_GET] = {"settings", "get", "[NAME]", 0, 1, 0, 0, "all settings of the cluster, or one"},
     [CTL_SETTINGS_SET] = {"settings", "set", "NAME VALUE", 2, 2, 0, 0, "changes a setting of the cluster"},
+    [CTL_NODE_LIST] = {"node", "list", "", 0, 0, 0, 0, "the nodes of the cluster, and how they are"},
+    [CTL_LEADER_TRANSFER] = {"leader", "transfer", "[ID]", 0, 1, 0, 0,
+                             "lets another node lead; asked of the one that does"},
     [CTL_CHECK] = {"check", NULL, "", 0, 0, 0, 0, "looks through the whole state for broken invariants"},
     [CTL_CA_INIT] = {"ca", "init", "--dir DIR", 0, 0, OPTION_DIR | OPTION_DAYS, OPTION_DIR,
                      "makes the authority that signs nodes' certificates"},
@@ -57,7 +60,7 @@ static const struct command_row rows[] = {
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == CTL_COMMAND_COUNT, "every command has its row");
 
 /* Commands of a cluster of several nodes: known, and not there yet. */
-static const char *const later_nouns[] = {"node", "leader", "address", "grace", "backup", "restore"};
+static const char *const later_nouns[] = {"node", "address", "grace", "backup", "restore"};
 
 struct reading {
     struct ctl_arguments *arguments;
@@ -228,8 +231,9 @@ static bool command_find(struct reading *reading, size_t *named)
             return true;
         }
     }
-    if (is_later(reading))
-        return complain(reading, "%s: not in this version", noun);
+    if (is_later(reading) && !(noun_known(noun) && reading->word_count == 1))
+        return complain(reading, "%s%s%s: not in this version", noun, noun_known(noun) ? " " : "",
+                        noun_known(noun) ? reading->words[1] : "");
     if (!noun_known(noun))
         return complain(reading, "unknown command '%s'; see --help", noun);
     if (reading->word_count == 1)

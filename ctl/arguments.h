@@ -17,6 +17,8 @@ enum ctl_command {
     CTL_LOCK_LIST,
     CTL_SETTINGS_GET,
     CTL_SETTINGS_SET,
+    CTL_NODE_LIST,
+    CTL_LEADER_TRANSFER,
     CTL_CHECK,
     CTL_CA_INIT,
     CTL_CA_ISSUE,

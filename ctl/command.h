@@ -51,6 +51,8 @@ int command_session_list(struct ctl *ctl);
 int command_lock_list(struct ctl *ctl);
 int command_settings_get(struct ctl *ctl);
 int command_settings_set(struct ctl *ctl);
+int command_node_list(struct ctl *ctl);
+int command_leader_transfer(struct ctl *ctl);
 int command_check(struct ctl *ctl);
 int command_ca_init(struct ctl *ctl);
 int command_ca_issue(struct ctl *ctl);

@@ -17,7 +17,9 @@ struct admin_node_status {
     uint64_t node;
     uint64_t incarnation;
     uint8_t cluster_id[16];
+    bool silent; /* no leader hears this node: it answers nothing */
     bool leader;
+    uint64_t leader_node; /* 0: unknown */
     uint64_t term;
     uint64_t commit_index;
     uint64_t applied_index;
@@ -31,12 +33,26 @@ struct admin_node_status {
     uint64_t uptime_ms; /* the cluster's, as the leases see it */
 };
 
+/* A member of the cluster as this node sees it. */
+struct admin_member {
+    uint64_t node;
+    bool voter;
+    bool connected;       /* this node can send to it */
+    uint64_t heard_ms;    /* boot time of the last word from it; 0: none */
+    uint64_t match_index; /* on the leader: it has the log up to here, and */
+    uint64_t applied_index;
+};
+
 /* How the admin door reaches the node; any thread. */
 struct admin_ports {
     void *context;
     struct kv_store *store;
     const struct published *published;
     void (*status)(void *context, struct admin_node_status *status);
+    /* The members, this node among them; returns how many. */
+    size_t (*members)(void *context, struct admin_member *members, size_t room);
+    /* Hands leadership to a member (0: whichever is closest). Nothing waits for it. */
+    void (*transfer)(void *context, uint64_t node);
     /* Sends the command's body through the log as the node's own request and waits for its result (in the arena).
      * STATUS_REFUSED: not serving yet, or stopping. STATUS_CLOSED: no answer within timeout_ms: what became of it is
      * not known (the same command may be sent again; export and settings commands do no harm twice). */

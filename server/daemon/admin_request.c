@@ -27,6 +27,7 @@ static const struct admin_route routes[] = {
     {"DELETE", "/v1/clients/", CHANGES, admin_client_evict}, {"GET", "/v1/sessions", NEEDS_VIEW, admin_session_list},
     {"GET", "/v1/locks", NEEDS_VIEW, admin_lock_list},       {"GET", "/v1/settings", NEEDS_VIEW, admin_setting_list},
     {"PUT", "/v1/settings/", CHANGES, admin_setting_set},    {"POST", "/v1/check", NEEDS_VIEW, admin_check},
+    {"GET", "/v1/nodes", NEEDS_VIEW, admin_node_list},       {"POST", "/v1/leader/", NEEDS_VIEW, admin_leader_transfer},
 };
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
 

@@ -31,6 +31,8 @@ void admin_ready(struct admin_request *request, struct admin_answer *answer)
         admin_answer_text(answer, 503, "not ready: the node does not serve (it starts or stops)\n");
     else if (!status.healthy)
         admin_answer_text(answer, 503, "not ready: a thread of the node has stood still\n");
+    else if (status.silent)
+        admin_answer_text(answer, 503, "not ready: no leader hears this node\n");
     else
         admin_answer_text(answer, 200, "ready\n");
 }
@@ -65,11 +67,12 @@ static json_t *status_counts(struct admin_request *request)
 
 static json_t *status_log(const struct admin_node_status *status)
 {
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b}", "term", admin_number(status->term), "commit_index",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:o}", "term", admin_number(status->term), "commit_index",
                      admin_number(status->commit_index), "applied_index", admin_number(status->applied_index),
                      "applied_number", admin_number(status->applied_number), "flushed_index",
                      admin_number(status->flushed_index), "bytes", admin_number(status->log_bytes), "flushes",
-                     admin_number(status->flushes), "leader", status->leader);
+                     admin_number(status->flushes), "leader", status->leader, "leader_node",
+                     status->leader_node == 0 ? json_null() : admin_number(status->leader_node));
 }
 
 static json_t *status_space(struct admin_request *request, const struct admin_node_status *status)

@@ -325,7 +325,9 @@ static void node_status(void *context, struct admin_node_status *status)
         .healthy = node_healthy(node),
         .node = node->identity.node_id,
         .incarnation = atomic_load(&node->incarnation),
+        .silent = atomic_load(&node->silent),
         .leader = replica.role == REPLICA_LEADER,
+        .leader_node = replica.leader,
         .term = replica.term,
         .commit_index = replica.commit_index,
         .applied_index = atomic_load(&node->published.index),
@@ -339,6 +341,35 @@ static void node_status(void *context, struct admin_node_status *status)
         .uptime_ms = atomic_load(&node->published.uptime_ms),
     };
     memcpy(status->cluster_id, node->identity.cluster_id, sizeof(status->cluster_id));
+}
+
+static size_t node_members(void *context, struct admin_member *members, size_t room)
+{
+    struct node *node = context;
+    struct replica_status replica;
+    struct raft_loop_peer_status peers[CLUSTER_MEMBERS_MAX];
+    replica_thread_status(node->replica, &replica);
+    size_t peer_count = replica_thread_peers(node->replica, peers, CLUSTER_MEMBERS_MAX);
+    size_t count = 0;
+    for (; count < replica.configuration.count && count < room; count++) {
+        const struct member *member = &replica.configuration.members[count];
+        members[count] = (struct admin_member){.node = member->id, .voter = member->role == MEMBER_VOTER};
+        for (size_t i = 0; i < peer_count; i++) {
+            if (peers[i].node != member->id)
+                continue;
+            members[count].connected = peers[i].connected;
+            members[count].heard_ms = peers[i].heard_ms;
+            members[count].match_index = peers[i].match_index;
+            members[count].applied_index = peers[i].applied_index;
+        }
+    }
+    return count;
+}
+
+static void node_transfer(void *context, uint64_t target)
+{
+    struct node *node = context;
+    replica_thread_transfer(node->replica, target);
 }
 
 static enum status node_execute(void *context, Qnfs__Command *command, uint32_t timeout_ms, struct arena *arena,
@@ -411,6 +442,8 @@ struct admin_ports node_admin_ports(struct node *node)
         .store = node->store,
         .published = &node->published,
         .status = node_status,
+        .members = node_members,
+        .transfer = node_transfer,
         .execute = node_execute,
         .loop_count = node->loop_count,
         .loop_counters = node_loop_counters,

@@ -60,6 +60,21 @@ static enum status node_execute(void *context, Qnfs__Command *command, uint32_t 
     return STATUS_OK;
 }
 
+static size_t node_members(void *context, struct admin_member *members, size_t room)
+{
+    const struct admin_node *node = context;
+    assert_true(node->member_count <= room);
+    memcpy(members, node->members, node->member_count * sizeof(*members));
+    return node->member_count;
+}
+
+static void node_transfer(void *context, uint64_t target)
+{
+    struct admin_node *node = context;
+    node->transfer_to = target;
+    node->transferred++;
+}
+
 static uint16_t free_port(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -98,6 +113,8 @@ void admin_node_init(struct admin_node *node)
                                        .store = node->files.store,
                                        .published = &node->published,
                                        .status = node_status,
+                                       .members = node_members,
+                                       .transfer = node_transfer,
                                        .execute = node_execute,
                                        .loop_count = ADMIN_NODE_LOOPS,
                                        .loop_counters = node_loop_counters};

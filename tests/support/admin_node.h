@@ -19,6 +19,10 @@ struct admin_node {
     struct config_address address; /* on 127.0.0.1 */
     struct admin_node_status status;
     enum status execute_status; /* not OK: the node does not answer */
+    struct admin_member members[4];
+    size_t member_count;
+    uint64_t transfer_to; /* of the last `leader transfer` */
+    uint32_t transferred; /* how many there were */
 };
 
 /* Serves on a free port; fails the test if it cannot. */

@@ -199,12 +199,66 @@ static void a_check_that_finds_something_fails(void **state)
     assert_int_equal(fixture->out[0], '{');
 }
 
+static void nodes_are_listed(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->node.status.leader_node = 2;
+    fixture->node.status.leader = false;
+    fixture->node.members[0] = (struct admin_member){.node = 1, .voter = true};
+    fixture->node.members[1] = (struct admin_member){.node = 2, .voter = true, .connected = true, .match_index = 9};
+    fixture->node.members[2] = (struct admin_member){.node = 3, .connected = false};
+    fixture->node.member_count = 3;
+    json_t *value = json_of(fixture, "--json node list");
+    json_t *rows = json_object_get(value, "nodes");
+    assert_int_equal(json_array_size(rows), 3);
+    assert_int_equal(json_integer_value(json_object_get(value, "leader")), 2);
+    assert_true(json_is_true(json_object_get(json_array_get(rows, 1), "leader")));
+    assert_true(json_is_null(json_object_get(json_array_get(rows, 1), "match_index"))); /* only a leader knows */
+    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 2), "role")), "standby");
+    json_decref(value);
+    assert_int_equal(run(fixture, "node list"), 0);
+    assert_non_null(strstr(fixture->out, "leader"));
+    assert_non_null(strstr(fixture->out, "not running"));
+}
+
+static void leadership_is_handed_over_by_the_leader(void **state)
+{
+    struct fixture *fixture = *state;
+    struct admin_node *node = &fixture->node;
+    node->members[0] = (struct admin_member){.node = 1, .voter = true};
+    node->member_count = 1;
+    node->status.leader = true;
+    node->status.leader_node = 1;
+    fails(fixture, 1, "leader transfer", "no other voter");
+    node->members[1] = (struct admin_member){.node = 2, .voter = true, .connected = true};
+    node->members[2] = (struct admin_member){.node = 3, .voter = true};
+    node->members[3] = (struct admin_member){.node = 4, .connected = true};
+    node->member_count = 4;
+    done(fixture, "leader transfer", "");
+    assert_int_equal(node->transferred, 1);
+    assert_int_equal(node->transfer_to, 0);
+    done(fixture, "leader transfer 2", "");
+    assert_int_equal(node->transfer_to, 2);
+    done(fixture, "leader transfer 1", ""); /* it leads already */
+    assert_int_equal(node->transferred, 2);
+    fails(fixture, 1, "leader transfer 3", "node 3 cannot be reached");
+    fails(fixture, 1, "leader transfer 4", "node 4 is no voter");
+    fails(fixture, 1, "leader transfer 9", "there is no node 9");
+    fails(fixture, 2, "leader transfer two", "no node id");
+    node->status.leader = false;
+    node->status.leader_node = 2;
+    fails(fixture, 1, "leader transfer", "node 2 leads");
+    node->status.leader_node = 0;
+    fails(fixture, 1, "leader transfer", "no node leads");
+    assert_int_equal(node->transferred, 2);
+}
+
 static void trouble_is_one_line(void **state)
 {
     struct fixture *fixture = *state;
     fixture->node.execute_status = STATUS_REFUSED;
     fails(fixture, 1, "export add /a", "does not serve");
-    fails(fixture, 2, "node list", "not in this version");
+    fails(fixture, 2, "node add x", "node add: not in this version");
     fails(fixture, 2, "statsu", "statsu");
     fails(fixture, 2, "", "no command");
     fails(fixture, 1, "status --admin 127.0.0.1:1", "no node answers at 127.0.0.1:1");
@@ -224,6 +278,8 @@ int main(void)
         TEST(clients_sessions_and_locks_are_tables),
         TEST(settings_are_read_and_set),
         TEST(a_check_that_finds_something_fails),
+        TEST(nodes_are_listed),
+        TEST(leadership_is_handed_over_by_the_leader),
         TEST(trouble_is_one_line),
     };
 #undef TEST
