@@ -64,8 +64,8 @@ static void applier_post(struct applier *applier, const Qnfs__Command *command, 
     if (ticket == NULL)
         return;
     if (command->body_case == QNFS__COMMAND__BODY_NODE_REGISTER && ticket->incarnation == applier->nonce) {
-        CHECK(result->registered != NULL);
-        applier->incarnation.value = result->registered->incarnation;
+        if (result->body_case == QNFS__RESULT__BODY_REGISTERED)
+            applier->incarnation.value = result->registered->incarnation;
     } else if (ticket->incarnation != applier->nonce &&
                (applier->incarnation.value == 0 || ticket->incarnation != applier->incarnation.value)) {
         return;

@@ -39,7 +39,8 @@
     X(PURGE, purge)                                                                                                    \
     X(CLIENT_EVICT, client_evict)                                                                                      \
     X(BACKCHANNEL_CTL, backchannel_ctl)                                                                                \
-    X(NODE_REPORT, node_report)
+    X(NODE_REPORT, node_report)                                                                                        \
+    X(NODE_LOST, node_lost)
 
 #define APPLY_RUN(body, member)                                                                                        \
     static void run_##member(struct apply *apply)                                                                      \
@@ -171,18 +172,16 @@ static bool comes_first(const Qnfs__Command *command)
            command->body_case == QNFS__COMMAND__BODY_NODE_REGISTER;
 }
 
-/* A process that has been replaced, or declared lost, has no say any more. */
+/* A process that has been replaced, or declared lost, has no say any more, and nobody can speak without being one. */
 static bool sender_is_open(struct apply *apply)
 {
-    const Qnfs__Ticket *ticket = apply->command->ticket;
+    struct incarnation_id sender = apply_sender(apply);
     struct incarnation incarnation;
-    if (!apply->machine->created)
+    if (!apply->machine->created || sender.value == 0)
         return false;
-    if (ticket == NULL)
+    if (sender.value == apply->machine->incarnation_open.value)
         return true;
-    if (ticket->incarnation != 0 && ticket->incarnation == apply->machine->incarnation_open.value)
-        return true;
-    if (!incarnation_get(apply->read, (struct incarnation_id){ticket->incarnation}, apply->arena, &incarnation))
+    if (!incarnation_get(apply->read, sender, apply->arena, &incarnation))
         return false;
     apply->machine->incarnation_open = incarnation.id;
     return true;

@@ -84,6 +84,7 @@ void node_report_apply(struct apply *apply, const Qnfs__NodeReport *command);
 /* --- clients, sessions, opens, locks, cluster (client.c, session.c, open.c, lock.c, lease.c, node.c, settings.c) --- */
 void cluster_create_apply(struct apply *apply, const Qnfs__ClusterCreate *command);
 void node_register_apply(struct apply *apply, const Qnfs__NodeRegister *command);
+void node_lost_apply(struct apply *apply, const Qnfs__NodeLost *command);
 void exchange_id_apply(struct apply *apply, const Qnfs__ExchangeId *command);
 void create_session_apply(struct apply *apply, const Qnfs__CreateSession *command);
 void destroy_session_apply(struct apply *apply, const Qnfs__DestroySession *command);

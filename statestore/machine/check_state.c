@@ -177,20 +177,22 @@ static void check_nodes(struct check *check, struct arena *scratch)
 {
     struct node_walk walk;
     struct node_member member;
-    uint64_t nodes = 0;
+    uint64_t processes = 0;
     node_walk_open(check->read, check->arena, &walk);
     for (; node_walk_get(&walk, &member); node_walk_next(&walk)) {
         struct incarnation incarnation;
-        nodes++;
-        if (!incarnation_get(check->read, member.incarnation, scratch, &incarnation) || incarnation.node != member.node)
-            check_report(check, "node %" PRIu64 " has no open incarnation %" PRIu64, member.node,
-                         member.incarnation.value);
+        if (incarnation_get(check->read, member.incarnation, scratch, &incarnation)) {
+            processes++;
+            if (incarnation.node != member.node)
+                check_report(check, "node %" PRIu64 " has the incarnation %" PRIu64 " of node %" PRIu64, member.node,
+                             member.incarnation.value, incarnation.node);
+        }
         arena_reset(scratch);
     }
     node_walk_close(&walk);
     uint64_t open = check_count_rows(check, SCHEMA_INCARNATION, 9);
-    if (open != nodes)
-        check_report(check, "%" PRIu64 " open incarnations of %" PRIu64 " nodes", open, nodes);
+    if (open != processes)
+        check_report(check, "%" PRIu64 " open incarnations, of them %" PRIu64 " of nodes", open, processes);
 }
 
 /* What the walks below rely on: a client's two rows stand together, and an index row of a stateid leads to one. */

@@ -1,7 +1,8 @@
 /* node.h: the members as the log knows them, their incarnations, and the results of what a node itself asked for.
  *
- * An incarnation is one process start. Its row exists exactly as long as it is open; registering a new one of the same
- * node closes it, and with it go the results of its requests: nobody asks for them any more. */
+ * An incarnation is one process start. Its row exists exactly as long as it is open. It is closed by the next one of the same
+ * node, or by NodeLost when the leader knows it to be silent; with it go the results of its requests: nobody asks for them
+ * any more. What a closed incarnation still has in the log, or sends later, has no effect. */
 #ifndef STATESTORE_MACHINE_NODE_H
 #define STATESTORE_MACHINE_NODE_H
 
@@ -11,10 +12,14 @@
 
 struct apply;
 
+/* A registration may be sent twice, and the second copy come after the next process's: so many earlier ones are known. */
+#define NODE_NONCES 4u
+
 struct node_member {
     uint64_t node;
-    struct incarnation_id incarnation; /* the open one */
+    struct incarnation_id incarnation; /* the last one; it has a row if it is open */
     uint64_t registered_ms;            /* uptime */
+    uint64_t nonces[NODE_NONCES];      /* of its processes, the last one first; 0: none */
     struct slice advertise;
     struct slice version;
 };
@@ -35,6 +40,9 @@ struct incarnation {
     struct incarnation_id id;
     uint64_t node;
 };
+
+/* The open incarnations, at most `room`, in the order of their numbers. Pure over the view. */
+size_t incarnation_list(struct kv_read *read, struct arena *arena, struct incarnation *open, size_t room);
 
 /* True if the incarnation is open. Pure over the view. */
 bool incarnation_get(struct kv_read *read, struct incarnation_id id, struct arena *arena,

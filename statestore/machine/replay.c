@@ -51,7 +51,8 @@ bool replay_begin(struct apply *apply, const Qnfs__SlotOrigin *origin, struct se
         apply_answer(apply, NFS4ERR_BADSESSION);
         return false;
     }
-    if (session->epoch != origin->epoch) {
+    /* The epoch alone says as much, as long as only the node that a session is attached to uses that epoch. */
+    if (session->epoch != origin->epoch || session->incarnation.value != apply_sender(apply).value) {
         apply->result->outcome = MACHINE_SUPERSEDED;
         return false;
     }

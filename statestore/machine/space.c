@@ -57,6 +57,16 @@ uint64_t space_free_bytes(struct kv_read *read, struct arena *arena)
     return least;
 }
 
+/* Counts the nodes that are low. */
+static void space_count(struct apply *apply, bool was_low, bool is_low)
+{
+    if (was_low == is_low)
+        return;
+    uint64_t low_nodes = meta_get(apply->read, META_SPACE_LOW, 0, apply->arena);
+    CHECK(is_low || low_nodes > 0 || apply->read->failed);
+    meta_put(apply->transaction, META_SPACE_LOW, is_low ? low_nodes + 1 : low_nodes - 1, apply->arena);
+}
+
 void node_report_apply(struct apply *apply, const Qnfs__NodeReport *command)
 {
     struct row_key key = row_key(apply->arena, SCHEMA_SPACE, 8);
@@ -64,12 +74,14 @@ void node_report_apply(struct apply *apply, const Qnfs__NodeReport *command)
     const struct space before = space_of_node(apply->read, command->node, apply->arena);
     const struct space after = {.free_bytes = command->free_bytes, .is_low = command->low};
     transaction_put(apply->transaction, row_key_done(&key), row_encode(space_codec, &after, apply->arena));
-
-    uint64_t low_nodes = meta_get(apply->read, META_SPACE_LOW, 0, apply->arena);
-    if (after.is_low != before.is_low) {
-        CHECK(after.is_low || low_nodes > 0);
-        low_nodes = after.is_low ? low_nodes + 1 : low_nodes - 1;
-        meta_put(apply->transaction, META_SPACE_LOW, low_nodes, apply->arena);
-    }
+    space_count(apply, before.is_low, after.is_low);
     apply_answer(apply, NFS4_OK);
+}
+
+void space_forget(struct apply *apply, uint64_t node)
+{
+    struct row_key key = row_key(apply->arena, SCHEMA_SPACE, 8);
+    row_key_u64(&key, node);
+    space_count(apply, space_node_low(apply->read, node, apply->arena), false);
+    transaction_delete(apply->transaction, row_key_done(&key));
 }

@@ -509,12 +509,24 @@ static void do_attach(struct fuzz *fuzz)
 static void do_register(struct fuzz *fuzz)
 {
     BODY(fuzz, command, Qnfs__NodeRegister, qnfs__node_register__init);
-    body->node = 1;
+    body->node = 1 + take_below(fuzz, 2);
+    body->nonce = take_below(fuzz, 8);
     command->body_case = QNFS__COMMAND__BODY_NODE_REGISTER;
     command->node_register = body;
     Qnfs__Result *result = apply_both(fuzz, command);
     if (result->body_case == QNFS__RESULT__BODY_REGISTERED)
         fuzz->cached.incarnation.value = result->registered->incarnation;
+}
+
+/* The fuzzer's own process, or what may be another one's. */
+static void do_lost(struct fuzz *fuzz)
+{
+    BODY(fuzz, command, Qnfs__NodeLost, qnfs__node_lost__init);
+    body->node = 1 + take_below(fuzz, 2);
+    body->incarnation = fuzz->cached.incarnation.value - take_below(fuzz, 4);
+    command->body_case = QNFS__COMMAND__BODY_NODE_LOST;
+    command->node_lost = body;
+    apply_both(fuzz, command);
 }
 
 static void do_time(struct fuzz *fuzz)
@@ -613,7 +625,7 @@ static void do_retry(struct fuzz *fuzz)
 static void step(struct fuzz *fuzz)
 {
     fuzz->sender = take_below(fuzz, CLIENTS);
-    switch (take_below(fuzz, 40)) {
+    switch (take_below(fuzz, 41)) {
     case 0:
     case 1:
     case 2: do_create(fuzz); break;
@@ -653,6 +665,7 @@ static void step(struct fuzz *fuzz)
     case 36: do_node(fuzz); break;
     case 37: do_free_stateid(fuzz); break;
     case 38: do_shatter(fuzz); break;
+    case 39: do_lost(fuzz); break;
     default: do_retry(fuzz);
     }
 }

@@ -229,7 +229,11 @@ static void test_closed_incarnation(void **state)
     assert_int_equal(scene_apply(scene, command)->outcome, MACHINE_SUPERSEDED);
     command->ticket->incarnation = 0;
     assert_int_equal(scene_apply(scene, command)->outcome, MACHINE_SUPERSEDED);
+    /* The session is attached to the closed incarnation still: nobody may use it without an attach. */
     command->ticket->incarnation = scene->incarnation.value;
+    assert_int_equal(scene_apply(scene, command)->outcome, MACHINE_SUPERSEDED);
+    client.epoch = scene_attach(scene, client.session, client.epoch)->attach->epoch;
+    command = open_at(scene, &client, "f", 1, 1, 1);
     assert_int_equal(scene_apply(scene, command)->outcome, MACHINE_EXECUTED);
 }
 
