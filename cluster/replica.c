@@ -281,6 +281,19 @@ static bool timer_runs(const struct replica *replica)
     return replica_leads(replica) || guard_may_elect(&replica->guard);
 }
 
+/* What earlier terms have left, proposals and reads alike, is decided by the first entry of this term. The core adds one only
+ * when something is not committed yet. A node alone has an entry soon anyway: its registration. */
+static bool barrier_add(struct replica *replica)
+{
+    uint64_t index;
+    if (!replica_leads(replica) || raft_transferee(&replica->guard.raft) != 0 ||
+        log_terms_find(&replica->terms, replica->last_index) == raft_current_term(&replica->guard.raft) ||
+        configuration_sole_voter(replica_configuration(replica, replica->last_index, &index), replica->options.id))
+        return false;
+    replica_core_submit(replica, REPLICA_ENTRY_BARRIER, buffer_create(0));
+    return true;
+}
+
 /* One event that is due; false if there is none. */
 static bool event_feed(struct replica *replica)
 {
@@ -301,9 +314,7 @@ static bool event_feed(struct replica *replica)
         replica_core_timeout(replica);
         return true;
     }
-    if (replica_change_next(replica))
-        return true;
-    return replica_proposals_pack(replica);
+    return replica_change_next(replica) || replica_proposals_pack(replica) || barrier_add(replica);
 }
 
 /* Entries that the apply thread may have: in memory they go out; what is only on disk is asked for. True: they show that
