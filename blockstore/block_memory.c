@@ -151,6 +151,24 @@ struct block_store *block_memory_create(void)
     return &memory->store;
 }
 
+struct block_store *block_memory_copy(struct block_store *store)
+{
+    struct block_memory *memory = memory_of(store);
+    struct block_store *copy = block_memory_create();
+    for (struct tree_node *node = tree_at_or_after(&memory->blocks, SLICE_EMPTY); node != NULL;
+         node = tree_after(&memory->blocks, node->key)) {
+        const struct memory_block *block = block_of(node);
+        uint64_t id = 0;
+        if (!block->exists || block->damaged)
+            continue;
+        for (unsigned i = 0; i < 8; i++)
+            id = id << 8 | block->key[i];
+        CHECK(memory_write(copy, (struct block_id){id}, slice_make(block->bytes, block->size_bytes)) == STATUS_OK);
+    }
+    CHECK(memory_sync(copy) == STATUS_OK);
+    return copy;
+}
+
 /* One block's fate; true if something of it was lost. */
 static bool memory_crash_block(struct block_memory *memory, struct memory_block *block, uint64_t draw)
 {

@@ -7,6 +7,9 @@
 
 struct block_store *block_memory_create(void);
 
+/* A store of its own with the blocks that can be read, all on the disk. */
+struct block_store *block_memory_copy(struct block_store *store);
+
 /* What a crash leaves: of the blocks written and removed since the last sync, any subset as it was before; a written
  * block may also be there with damaged bytes. Drawn from `random`. Returns how many blocks lost something. */
 size_t block_memory_crash(struct block_store *store, struct random_seeded *random);

@@ -11,8 +11,6 @@
 #include "tests/sim/verify.h"
 
 #define RECONNECT_LONGEST_US 300000u
-/* A client that has waited this long for a reply gives the connection up, as a real one would. */
-#define PATIENCE_MS 20000u
 #define PATIENCE_TICK_US 1000000u
 /* Until it looks again whether it may begin to work. */
 #define IDLE_US 20000u
@@ -72,6 +70,7 @@ static void send_setup(struct client *client)
                                                       &client->verifier)
                             : nfs_session_create(&client->session, &client->setup_arena, client->slot_count);
     }
+    client->setup_ms = world_now_ms(world_of(client));
     network_send_to_node(client->wires[0].wire, slice_make(client->setup.record.data, client->setup.record.size_bytes));
 }
 
@@ -315,10 +314,34 @@ void client_received(struct client *client, struct wire *wire, struct slice byte
 
 /* --- connections --- */
 
+static void client_choose_node(struct client *client)
+{
+    uint32_t count = client->population->node_count;
+    uint32_t node = count > 1 ? (uint32_t)world_draw(world_of(client), count - 1) : 0;
+    client->node = node >= client->node && count > 1 ? node + 1 : node;
+    if (count > 1)
+        world_trace(world_of(client), "client %u turns to node %u", client->number, client->node + 1);
+}
+
+void client_move(struct client *client)
+{
+    if (client->population->node_count < 2)
+        return;
+    client_choose_node(client);
+    world_count(world_of(client), COUNT_moves, 1);
+    for (uint32_t i = 0; i < client->wire_count; i++) {
+        /* Now and then one connection is left behind: the session goes to and fro. */
+        if (client->wires[i].open && (i == 0 || !world_chance(world_of(client), 4)))
+            network_cut(client->wires[i].wire);
+    }
+}
+
 static void client_connect(void *context, uint64_t connection)
 {
     struct client *client = context;
-    client->wires[connection].wire = network_connect(client->population->network, client->number, (uint32_t)connection);
+    struct network *network = client->population->networks[client->node];
+    if (client->wires[connection].wire == NULL)
+        client->wires[connection].wire = network_connect(network, client->number, (uint32_t)connection);
 }
 
 void client_opened(struct client *client, struct wire *wire)
@@ -344,21 +367,35 @@ void client_closed(struct client *client, struct wire *wire)
     end->wire = NULL;
     end->open = false;
     end->byte_count = 0;
+    bool last = client->wires[0].wire == NULL && client->wires[1].wire == NULL;
+    if (client->population->node_count > 1 && last && world_chance(world, 2))
+        client_choose_node(client);
     world_after(world, world_delay_us(world, 2000, RECONNECT_LONGEST_US), client_connect, client, wire->connection);
+}
+
+static bool waits_too_long(const struct client *client, uint64_t sent_ms)
+{
+    return world_now_ms(client->population->world) - sent_ms > client->population->patience_ms;
 }
 
 static void client_lose_patience(void *context, uint64_t number)
 {
     (void)number;
     struct client *client = context;
-    struct world *world = world_of(client);
+    const struct population *population = client->population;
     for (uint32_t slot = 0; slot < CLIENT_SLOTS_MAX; slot++) {
         const struct request *request = client->slots[slot];
         const struct client_wire *wire = wire_of_slot(client, slot);
-        if (request != NULL && wire->open && request->sends > 0 && world_now_ms(world) - request->sent_ms > PATIENCE_MS)
+        if (request != NULL && wire->open && request->sends > 0 && waits_too_long(client, request->sent_ms))
             network_cut(wire->wire);
     }
-    world_after(world, PATIENCE_TICK_US, client_lose_patience, client, 0);
+    const struct client_wire *first = &client->wires[0];
+    if (client->phase != PHASE_WORK && population->node_count > 1 && first->open &&
+        waits_too_long(client, client->setup_ms))
+        network_cut(first->wire);
+    uint64_t tick_us = population->patience_ms * 100;
+    world_after(population->world, tick_us < PATIENCE_TICK_US ? tick_us : PATIENCE_TICK_US, client_lose_patience,
+                client, 0);
 }
 
 /* --- boots and silence --- */
@@ -439,6 +476,8 @@ void client_init(struct client *client, struct population *population, uint32_t 
     arena_init(&client->setup_arena);
     client_begin_session(client);
     client->wire_count = 1 + (uint32_t)world_draw(world, CLIENT_WIRES_MAX);
+    if (population->node_count > 1)
+        client->node = (uint32_t)world_draw(world, population->node_count);
 }
 
 void client_start(struct client *client)

@@ -14,6 +14,9 @@ void client_reboot(struct client *client, bool new_verifier);
 /* It does nothing for longer than a lease. */
 void client_sleep(struct client *client);
 
+/* It goes to another node, if there is one, and sends there again what is not answered. */
+void client_move(struct client *client);
+
 /* The network's word. */
 void client_opened(struct client *client, struct wire *wire);
 void client_received(struct client *client, struct wire *wire, struct slice bytes);

@@ -6,12 +6,14 @@
 
 struct network {
     struct world *world;
+    struct host *host;
     struct network_ports client;
     struct network_ports node;
     struct wire **wires; /* all that ever were, owned */
     size_t wire_count;
     size_t wire_room;
     bool serves;
+    bool silent;
 };
 
 #define USUAL_DELAY_US 300u
@@ -19,12 +21,12 @@ struct network {
 /* Until a side hears of the end. */
 #define LONGEST_END_US 200000u
 
-struct network *network_create(struct world *world, const struct network_ports *client,
-                               const struct network_ports *node)
+struct network *network_create(struct host *host, const struct network_ports *client, const struct network_ports *node)
 {
     struct network *network = calloc(1, sizeof(*network));
     CHECK(network != NULL);
-    network->world = world;
+    network->world = host->world;
+    network->host = host;
     network->client = *client;
     network->node = *node;
     return network;
@@ -46,6 +48,11 @@ static uint64_t network_delay(struct network *network)
     return world_delay_us(network->world, USUAL_DELAY_US, LONGEST_DELAY_US);
 }
 
+static void at_node(struct wire *wire, uint64_t delay_us, world_action *action, uint64_t number)
+{
+    world_after_at(wire->network->world, wire->network->host, delay_us, action, wire, number);
+}
+
 /* --- delivery --- */
 
 static void deliver_to_node(void *context, uint64_t number);
@@ -53,11 +60,14 @@ static void deliver_to_client(void *context, uint64_t number);
 
 static void schedule(struct wire *wire, struct wire_end *end)
 {
-    if (end->scheduled || end->paused || end->waiting_bytes == 0)
+    if (end->scheduled || end->paused || end->waiting_bytes == 0 || (wire->network->silent && end == &wire->to_node))
         return;
     end->scheduled = true;
-    world_after(wire->network->world, network_delay(wire->network),
-                end == &wire->to_node ? deliver_to_node : deliver_to_client, wire, 0);
+    uint64_t delay_us = network_delay(wire->network);
+    if (end == &wire->to_node)
+        at_node(wire, delay_us, deliver_to_node, 0);
+    else
+        world_after(wire->network->world, delay_us, deliver_to_client, wire, 0);
 }
 
 /* Takes what arrives now out of what is on its way, into a copy of its own. */
@@ -81,12 +91,20 @@ static void deliver_to_node(void *context, uint64_t number)
     struct wire *wire = context;
     struct wire_end *end = &wire->to_node;
     end->scheduled = false;
-    if (wire->cut || !end->open || end->paused || end->waiting_bytes == 0)
+    if ((wire->cut && !wire->slept) || !end->open || end->paused || wire->network->silent || end->waiting_bytes == 0)
         return;
     struct span piece = arrive(wire, end);
     wire->network->node.received(wire->network->node.context, wire, slice_make(piece.data, piece.size_bytes));
     free(piece.data);
     schedule(wire, end);
+}
+
+/* So many bytes of replies have left the node. */
+static void node_sent(void *context, uint64_t number)
+{
+    struct wire *wire = context;
+    if (wire->to_node.open)
+        wire->network->node.sent(wire->network->node.context, wire, (size_t)number);
 }
 
 static void deliver_to_client(void *context, uint64_t number)
@@ -98,8 +116,10 @@ static void deliver_to_client(void *context, uint64_t number)
     if (wire->cut || !end->open || end->waiting_bytes == 0)
         return;
     struct span piece = arrive(wire, end);
-    if (wire->to_node.open)
-        wire->network->node.sent(wire->network->node.context, wire, piece.size_bytes);
+    if (host_is_paused(wire->network->host))
+        at_node(wire, 0, node_sent, piece.size_bytes);
+    else
+        node_sent(wire, piece.size_bytes);
     wire->network->client.received(wire->network->client.context, wire, slice_make(piece.data, piece.size_bytes));
     free(piece.data);
     schedule(wire, end);
@@ -135,6 +155,15 @@ void network_pause(struct wire *wire, bool paused)
     wire->to_node.paused = paused;
     if (!paused && !wire->cut)
         schedule(wire, &wire->to_node);
+}
+
+void network_silence(struct network *network, bool silent)
+{
+    network->silent = silent;
+    for (size_t i = 0; i < network->wire_count && !silent; i++) {
+        if (!network->wires[i]->cut && network->wires[i]->to_node.open)
+            schedule(network->wires[i], &network->wires[i]->to_node);
+    }
 }
 
 /* --- beginning --- */
@@ -178,7 +207,7 @@ struct wire *network_connect(struct network *network, uint32_t client, uint32_t 
     network->wires[network->wire_count++] = wire;
     /* The listening socket outlives the node, so to the client the connection is there at once. */
     world_after(network->world, network_delay(network), open_client, wire, 0);
-    world_after(network->world, network_delay(network), accept_wire, wire, 0);
+    at_node(wire, network_delay(network), accept_wire, 0);
     return wire;
 }
 
@@ -188,6 +217,13 @@ static void node_hears(void *context, uint64_t number)
 {
     (void)number;
     struct wire *wire = context;
+    while (wire->slept && wire->to_node.open && wire->to_node.waiting_bytes > 0) {
+        world_count(wire->network->world, COUNT_slept_requests, 1);
+        deliver_to_node(wire, 0);
+        if (wire->to_node.paused || wire->network->silent)
+            break; /* the rest is never read */
+    }
+    wire->slept = false;
     if (!wire->to_node.open)
         return;
     wire->to_node.open = false;
@@ -202,7 +238,8 @@ static void client_hears(void *context, uint64_t number)
     wire->network->client.closed(wire->network->client.context, wire);
 }
 
-/* The last bytes that still arrive before the end: any part of those on their way, none of them twice. */
+/* The last bytes that still arrive before the end: any part of those on their way, none of them twice. To a process that
+ * stands still they come when it goes on. */
 static void last_bytes(struct wire *wire, struct wire_end *end, enum counter lost)
 {
     struct world *world = wire->network->world;
@@ -212,6 +249,14 @@ static void last_bytes(struct wire *wire, struct wire_end *end, enum counter los
     if (keep < end->waiting_bytes)
         world_count(world, lost, 1);
     end->waiting_bytes = keep;
+    if (end == &wire->to_node && wire->network->silent) {
+        end->waiting_bytes = 0;
+        return;
+    }
+    if (end == &wire->to_node && host_is_paused(wire->network->host)) {
+        wire->slept = end->open && !end->paused && keep > 0;
+        return;
+    }
     end->paused = false;
     while (end->open && end->waiting_bytes > 0) {
         if (end == &wire->to_node)
@@ -234,7 +279,7 @@ void network_cut(struct wire *wire)
     if (wire->cut)
         return;
     wire->cut = true;
-    world_after(world, world_delay_us(world, LONGEST_DELAY_US, LONGEST_END_US), node_hears, wire, 0);
+    at_node(wire, world_delay_us(world, LONGEST_DELAY_US, LONGEST_END_US), node_hears, 0);
     world_after(world, world_delay_us(world, LONGEST_DELAY_US, LONGEST_END_US), client_hears, wire, 0);
 }
 
@@ -246,7 +291,7 @@ void network_close(struct wire *wire, bool at_once)
     while (!at_once && wire->to_client.open && wire->to_client.waiting_bytes > 0 && !wire->cut)
         deliver_to_client(wire, 0);
     wire->cut = true;
-    world_after(world, 0, node_hears, wire, 0);
+    at_node(wire, 0, node_hears, 0);
     world_after(world, network_delay(wire->network), client_hears, wire, 0);
 }
 
@@ -258,7 +303,7 @@ void network_serve(struct network *network, bool serves)
         if (wire->cut)
             continue;
         if (serves) {
-            world_after(network->world, network_delay(network), accept_wire, wire, 0);
+            at_node(wire, network_delay(network), accept_wire, 0);
         } else if (wire->to_node.open) {
             wire->to_node.open = false; /* the process is gone: nobody is told */
             last_bytes(wire, &wire->to_client, COUNT_cuts_reply);
@@ -267,7 +312,7 @@ void network_serve(struct network *network, bool serves)
         }
     }
     for (size_t i = 0; i < network->wire_count && !serves; i++)
-        network->wires[i]->to_node.open = false;
+        network->wires[i]->to_node.open = network->wires[i]->slept = false;
 }
 
 struct wire *network_find(struct network *network, uint64_t node_mark)

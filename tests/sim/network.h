@@ -1,10 +1,11 @@
-/* network.h: TCP connections between simulated clients and the node: bytes arrive late and in pieces, and a connection
- * can end at any byte, which the two sides notice at different times. */
+/* network.h: TCP connections between simulated clients and one node: bytes arrive late and in pieces, and a connection
+ * can end at any byte, which the two sides notice at different times. What was sent to a process that stands still is kept
+ * for it, also when the connection has ended meanwhile. */
 #ifndef TESTS_SIM_NETWORK_H
 #define TESTS_SIM_NETWORK_H
 
 #include "base/slice.h"
-#include "tests/sim/world.h"
+#include "tests/sim/host.h"
 
 struct network;
 
@@ -24,7 +25,8 @@ struct wire {
         bool scheduled; /* a delivery is */
         bool paused;    /* does not read */
     } to_node, to_client;
-    bool cut; /* nothing more is delivered */
+    bool cut;   /* nothing more is sent or delivered ... */
+    bool slept; /* ... but what lay in the node's socket when it ended, and the node's process stood still */
 };
 
 /* What the network tells a side. */
@@ -36,8 +38,8 @@ struct network_ports {
     void (*closed)(void *context, struct wire *wire);
 };
 
-struct network *network_create(struct world *world, const struct network_ports *client,
-                               const struct network_ports *node);
+/* `host` is the node's. */
+struct network *network_create(struct host *host, const struct network_ports *client, const struct network_ports *node);
 void network_destroy(struct network *network);
 
 /* --- the client's side --- */
@@ -50,6 +52,8 @@ void network_send_to_node(struct wire *wire, struct slice bytes);
 
 /* Whether a node serves: waiting connections are opened. When it ends, all its connections end. */
 void network_serve(struct network *network, bool serves);
+/* Whether the node reads from none of them. */
+void network_silence(struct network *network, bool silent);
 void network_send_to_client(struct wire *wire, struct slice bytes);
 void network_pause(struct wire *wire, bool paused);
 /* After what was sent (`at_once`: without it). The node is told by `closed`. */

@@ -35,9 +35,24 @@ bool node_serves(const struct node *node)
     return node->up && node->serving;
 }
 
+bool node_leads(const struct node *node)
+{
+    return node->up && node->leads;
+}
+
+uint64_t node_incarnation(const struct node *node)
+{
+    return node->incarnation;
+}
+
 uint64_t node_life(const struct node *node)
 {
     return node->life;
+}
+
+void node_after(struct node *node, uint64_t delay_us, world_action *action, void *context)
+{
+    world_after_at(node->world, &node->host, delay_us, action, context, node->life);
 }
 
 void node_wake(struct node_actor *actor)
@@ -49,11 +64,26 @@ void node_wake(struct node_actor *actor)
     world_after(node->world, world_delay_us(node->world, 60, 15000), actor->run, actor, node->life);
 }
 
+struct list_link *node_take(struct list *list)
+{
+    struct list_link *link = list_first(list);
+    if (link != NULL)
+        list_remove(link);
+    return link;
+}
+
+uint64_t node_burst(struct node *node)
+{
+    return world_chance(node->world, 3) ? 1 : 1 + world_draw(node->world, 64);
+}
+
 uint64_t node_disk_delay(struct node *node)
 {
-    bool slow = node->world->now_us < node->disk_slow_until_us;
+    uint64_t now_us = node->world->now_us;
+    bool slow = now_us < node->disk_slow_until_us;
+    uint64_t hangs_us = now_us < node->disk_hangs_until_us ? node->disk_hangs_until_us - now_us : 0;
     return world_delay_us(node->world, node->options.usual_sync_us, 10 * node->options.usual_sync_us) +
-           (slow ? world_draw(node->world, 300000) : 0);
+           (slow ? world_draw(node->world, 300000) : 0) + hangs_us;
 }
 
 void node_die(struct node *node, enum counter reason)
@@ -62,11 +92,21 @@ void node_die(struct node *node, enum counter reason)
     node->dying_of = reason;
 }
 
+void node_restart(struct node *node)
+{
+    if (node->options.count == 1)
+        world_violation(node->world, "a node alone is closed by others");
+    world_trace(node->world, "node %u starts anew", node->options.id);
+    node_die(node, COUNT_restarts);
+}
+
 void node_failed(struct node *node, enum status status, const char *what)
 {
     if (node->dying)
         return;
-    if (disk_memory_is_off(&node->disk))
+    if (node->disk.fail_at != 0 && node->disk.operations >= node->disk.fail_at)
+        node_die(node, COUNT_disk_errors);
+    else if (disk_memory_is_off(&node->disk))
         node_die(node, node->serving ? COUNT_crashes_in_log : COUNT_crashes_in_start);
     else if (node->kv_fault)
         node_die(node, COUNT_crashes_in_apply);
@@ -91,10 +131,21 @@ __attribute__((format(printf, 1, 0))) static bool shell(const char *format, cons
     return system(command) == 0;
 }
 
-static enum status rocksdb_open(struct node *node)
+static enum status rocksdb_open(const char *path, struct kv_store **store)
 {
     struct kv_rocksdb_options options = {.cache_bytes = 1 << 20};
-    return kv_rocksdb_open(node->state_path, &options, &node->store);
+    return kv_rocksdb_open(path, &options, store);
+}
+
+struct kv_store *node_store_create(struct node *node, char path[NODE_PATH_BYTES])
+{
+    struct kv_store *store;
+    if (node->options.directory == NULL)
+        return kv_memory_create();
+    snprintf(path, NODE_PATH_BYTES, "%s/state%u-%llu", node->options.directory, node->options.id,
+             (unsigned long long)++node->state_copies);
+    CHECK(rocksdb_open(path, &store) == STATUS_OK);
+    return store;
 }
 
 /* RocksDB's files as they are when the process is killed; what was only in its memory is not among them. Its threads may
@@ -105,14 +156,14 @@ static void rocksdb_crash(struct node *node)
     char old_path[sizeof(node->state_path)];
     enum status status = STATUS_IO;
     memcpy(old_path, node->state_path, sizeof(old_path));
-    snprintf(node->state_path, sizeof(node->state_path), "%s/state%llu", node->options.directory,
+    snprintf(node->state_path, sizeof(node->state_path), "%s/state%u-%llu", node->options.directory, node->options.id,
              (unsigned long long)++node->state_copies);
     for (unsigned tries = 0; tries < 50 && status != STATUS_OK; tries++) {
         if (tries > 0)
             usleep(5000);
         CHECK(shell("rm -rf '%s'%s", node->state_path, ""));
         if (shell("cp -r '%s' '%s' 2>/dev/null", old_path, node->state_path))
-            status = rocksdb_open(node);
+            status = rocksdb_open(node->state_path, &node->store);
     }
     if (status != STATUS_OK)
         world_violation(node->world, "RocksDB does not open after a crash: %s", status_name(status));
@@ -123,13 +174,16 @@ static void rocksdb_crash(struct node *node)
 static void process_end(struct node *node)
 {
     network_serve(node->network, false);
-    if (node->replica != NULL) {
+    peers_up(node->options.peers, node->options.id, false);
+    if (node->raft_loop != NULL) {
         struct replica_status status;
-        replica_status(node->replica, &status);
+        raft_loop_status(node->raft_loop, &status);
         node->last_index = status.last_index;
-        replica_destroy(node->replica);
+        raft_loop_destroy(node->raft_loop);
     }
-    node_actors_drop(node); /* before those whose proposals they hold */
+    node_raft_drop(node); /* before those whose proposals it holds */
+    node_actors_drop(node);
+    node_fetch_drop(node);
     node_gateway_drop(node);
     if (node->writer != NULL)
         log_writer_destroy(node->writer);
@@ -137,23 +191,33 @@ static void process_end(struct node *node)
         steward_destroy(node->steward);
     view_fini(&node->steward_view);
     applier_fini(&node->applier);
-    replica_actions_fini(&node->actions);
-    node->replica = NULL;
+    raft_loop_actions_fini(&node->actions);
+    node->raft_loop = NULL;
     node->writer = NULL;
     node->steward = NULL;
-    node->up = node->serving = node->leads = node->dying = false;
+    node->up = node->serving = node->leads = node->dying = node->silent = false;
+    node->incarnation = 0;
 }
 
-void node_crash(struct node *node)
+void node_crash_for(struct node *node, uint64_t down_us)
 {
     struct world *world = node->world;
     CHECK(node->up);
-    world_trace(world, "the node crashes%s", node->serving ? "" : " before it serves");
-    world_count(world, COUNT_crashes, 1);
-    world_count(world, COUNT_crashes_parked, node_gateway_parked(node) > 0 ? 1 : 0);
-    world_count(world, COUNT_faults, 1);
-    world->faults++;
+    world_trace(world, "node %u crashes%s", node->options.id, node->serving ? "" : " before it serves");
+    bool restarts = node->dying && node->dying_of == COUNT_restarts;
+    if (!restarts) {
+        world_count(world, COUNT_crashes, 1);
+        world_count(world, COUNT_crashes_parked, node_gateway_parked(node) > 0 ? 1 : 0);
+        world_count(world, COUNT_faults, 1);
+        world->faults++;
+    }
     process_end(node);
+    host_continue(&node->host);
+    if (node->options.count > 1) { /* killed, or its power is gone */
+        node->disk.loss = restarts ? DISK_MEMORY_ALL_KEPT : (enum disk_memory_loss)world_draw(world, 3);
+        if (node->disk.loss == DISK_MEMORY_ANY)
+            host_rebooted(&node->host);
+    }
     disk_memory_crash(&node->disk);
     if (node->options.directory != NULL)
         rocksdb_crash(node);
@@ -162,12 +226,22 @@ void node_crash(struct node *node)
     world_count(world, COUNT_blocks_lost, block_memory_crash(node->blocks, &node->seeded));
     node->kv_fault = node->disk_full = false;
     node->life++;
+    if (restarts)
+        down_us = world_draw(world, 50000);
+    world_after_at(world, &node->host, 1000 + down_us, restart, node, node->life);
+}
+
+void node_crash(struct node *node)
+{
+    struct world *world = node->world;
     uint64_t delay_us = world_delay_us(world, 20000, RESTART_LONGEST_US);
-    if (node->options.may_sleep && world_chance(world, 60)) {
+    if (node->options.count > 1)
+        delay_us = world_delay_us(world, RESTART_LONGEST_US, node->options.may_sleep ? 20000000 : RESTART_LONGEST_US);
+    else if (node->options.may_sleep && world_chance(world, 60)) {
         delay_us = HOUR_US; /* no lease may have run out meanwhile, and no record been forgotten */
         world_count(world, COUNT_hours_down, 1);
     }
-    world_after(world, delay_us, restart, node, node->life);
+    node_crash_for(node, delay_us);
 }
 
 void node_step_over(struct node *node)
@@ -182,8 +256,9 @@ void node_step_over(struct node *node)
 
 static void start_trouble(struct node *node, enum status status, const char *what)
 {
-    if (disk_memory_is_off(&node->disk)) {
-        node_die(node, COUNT_crashes_in_start);
+    bool failed = node->disk.fail_at != 0 && node->disk.operations >= node->disk.fail_at;
+    if (failed || disk_memory_is_off(&node->disk)) {
+        node_die(node, failed ? COUNT_disk_errors : COUNT_crashes_in_start);
         return;
     }
     world_violation(node->world, "the node does not start: %s: %s", what, status_name(status));
@@ -197,11 +272,13 @@ static enum status start_identify(struct node *node)
         status = data_directory_load(disk, &node->identity);
     if (status != STATUS_NOT_FOUND)
         return status;
-    struct configuration founder = {.count = 1, .members = {{.id = 1, .role = MEMBER_VOTER}}};
+    struct configuration founders = {.count = node->options.count};
+    for (uint32_t i = 0; i < node->options.count; i++)
+        founders.members[i] = (struct member){.id = i + 1, .role = MEMBER_VOTER};
     struct log_options options = {disk, node->random, node->options.segment_bytes};
-    node->identity.node_id = 1;
-    node->random.fill(node->random.context, node->identity.cluster_id, sizeof(node->identity.cluster_id));
-    status = log_create(&options, &founder);
+    node->identity.node_id = node->options.id;
+    memcpy(node->identity.cluster_id, node->options.cluster_id, sizeof(node->identity.cluster_id));
+    status = log_create(&options, &founders);
     return status == STATUS_OK ? data_directory_store(disk, &node->identity) : status;
 }
 
@@ -210,22 +287,27 @@ static void start_actors(struct node *node, struct log_recovered *recovered)
     struct steward_config steward = {
         .node = node->identity.node_id,
         .nonce = node->applier.nonce,
-        .advertise = "node1",
+        .advertise = node->name,
         .version = "simulated",
         .exports = &node->export,
         .export_count = 1,
     };
     memcpy(steward.cluster_id, node->identity.cluster_id, sizeof(steward.cluster_id));
-    struct replica_options options = {
-        .id = node->identity.node_id,
-        .seed = random_seeded_next(&node->seeded),
-        .election_ms = REPLICA_ELECTION_MS,
-        .heartbeat_ms = REPLICA_HEARTBEAT_MS,
-        .applied_index = machine_whole_index(&node->applier.machine),
-        .uptime_ms = node->applier.machine.uptime_ms,
-        .feature_level = 1,
+    struct raft_loop_options options = {
+        .replica =
+            {
+                .id = node->identity.node_id,
+                .seed = random_seeded_next(&node->seeded),
+                .election_ms = REPLICA_ELECTION_MS,
+                .heartbeat_ms = REPLICA_HEARTBEAT_MS,
+                .applied_index = machine_whole_index(&node->applier.machine),
+                .uptime_ms = node->applier.machine.uptime_ms,
+                .feature_level = 1,
+                .trailing_bytes = node->options.trailing_bytes,
+            },
+        .nonce = node->applier.nonce,
     };
-    node->replica = replica_create(&options, recovered);
+    node->raft_loop = raft_loop_create(&options, recovered);
     node->steward = steward_create(&steward, node->random);
 }
 
@@ -240,6 +322,12 @@ static void start_open(struct node *node)
     if (status != STATUS_OK) {
         node->writer = NULL;
         start_trouble(node, status, trouble);
+        return;
+    }
+    status = node_adopt(node, &recovered);
+    if (status != STATUS_OK) {
+        start_trouble(node, status, "adopting a snapshot");
+        log_recovered_fini(&recovered);
         return;
     }
     uint64_t last_index = recovered.first_index + recovered.entry_count - 1;
@@ -268,10 +356,11 @@ void node_boot(struct node *node)
     node->published = (struct published){0};
     node->steward_view = (struct view){0};
     node->applier = (struct applier){0};
-    replica_actions_init(&node->actions);
+    raft_loop_actions_init(&node->actions);
+    node_raft_init(node);
     node_actors_init(node);
     node_gateway_init(node);
-    world_trace(node->world, "the node starts, life %llu", (unsigned long long)node->life);
+    world_trace(node->world, "node %u starts, life %llu", node->options.id, (unsigned long long)node->life);
     enum status status = start_identify(node);
     if (status != STATUS_OK)
         start_trouble(node, status, "the data directory");
@@ -293,17 +382,19 @@ struct node *node_create(struct world *world, struct oracle *oracle, const struc
     node->options = *options;
     node->life = 1;
     node->random = random_from_seed(&node->seeded, random_seeded_next(&world->random));
-    node->clock = world_clock(world);
+    host_init(&node->host, world, options->count == 1);
+    snprintf(node->name, sizeof(node->name), "node%u", options->id);
     disk_memory_init(&node->disk, random_seeded_next(&node->seeded));
     node->port = disk_memory_port(&node->disk);
     node->blocks = block_memory_create();
     node->export = (struct config_export){.path = "/data", .squash = EXPORT_SQUASH_NONE};
-    if (options->directory == NULL)
-        node->store = kv_memory_create();
-    else
-        snprintf(node->state_path, sizeof(node->state_path), "%s/state0", options->directory);
-    CHECK(options->directory == NULL || rocksdb_open(node) == STATUS_OK);
+    node->store = node_store_create(node, node->state_path);
     return node;
+}
+
+struct host *node_host(struct node *node)
+{
+    return &node->host;
 }
 
 void node_set_network(struct node *node, struct network *network)
@@ -322,10 +413,17 @@ struct network_ports node_ports(struct node *node)
     };
 }
 
+struct peers_ports node_peers_ports(struct node *node)
+{
+    return (struct peers_ports){
+        .context = node, .opened = node_raft_opened, .closed = node_raft_closed, .frame = node_raft_frame};
+}
+
 void node_destroy(struct node *node)
 {
     if (node->up)
         process_end(node);
+    node_staged_drop(&node->staged);
     if (node->store != NULL)
         kv_store_destroy(node->store);
     block_store_destroy(node->blocks);
@@ -336,6 +434,8 @@ void node_destroy(struct node *node)
 void node_calm(struct node *node)
 {
     node->options.may_sleep = false;
+    node->disk_hangs_until_us = node->disk_slow_until_us = 0;
+    host_continue(&node->host);
 }
 
 /* --- faults --- */
@@ -386,7 +486,7 @@ void node_fill_disk(struct node *node, uint64_t delay_us)
     kv_memory_fail(node->store, STATUS_NO_SPACE);
     block_memory_fail(node->blocks, STATUS_NO_SPACE);
     world_count(node->world, COUNT_full_disk, 1);
-    world_after(node->world, delay_us, make_room, node, node->life);
+    node_after(node, delay_us, make_room, node);
 }
 
 void node_was_stopped(struct node *node)
@@ -394,12 +494,45 @@ void node_was_stopped(struct node *node)
     node->was_stopped = true;
 }
 
+void node_pause(struct node *node, uint64_t delay_us)
+{
+    if (!node->up || host_is_paused(&node->host))
+        return;
+    world_trace(node->world, "node %u is stopped for %llu ms", node->options.id, (unsigned long long)delay_us / 1000);
+    node->was_stopped = true;
+    host_pause(&node->host, delay_us);
+}
+
 void node_slow_disk(struct node *node, uint64_t delay_us)
 {
     node->disk_slow_until_us = node->world->now_us + delay_us;
 }
 
+void node_hang_disk(struct node *node, uint64_t delay_us)
+{
+    node->disk_hangs_until_us = node->world->now_us + delay_us;
+}
+
+void node_fail_disk(struct node *node)
+{
+    if (!node->up)
+        return;
+    node->disk.fail_at = node->disk.operations + 1;
+    node->disk.fail_count = 1;
+    node->disk.fail_with = STATUS_IO;
+}
+
+void node_jump_clock(struct node *node, int64_t by_ns)
+{
+    node->host.wall_offset_ns += by_ns;
+}
+
 /* --- looking --- */
+
+uint64_t node_applied_index(const struct node *node)
+{
+    return node->applier.machine.applied_index;
+}
 
 bool node_is_quiet(const struct node *node)
 {
@@ -408,7 +541,7 @@ bool node_is_quiet(const struct node *node)
         !list_empty(&node->stewards.inbox))
         return false;
     struct replica_status status;
-    replica_status(node->replica, &status);
+    raft_loop_status(node->raft_loop, &status);
     return status.waiting == 0 && status.commit_index == status.last_index &&
            node->applier.machine.applied_index == status.commit_index;
 }

@@ -7,14 +7,6 @@
 
 #define TICK_LOOP_US 100000u
 
-static struct list_link *take(struct list *list)
-{
-    struct list_link *link = list_first(list);
-    if (link != NULL)
-        list_remove(link);
-    return link;
-}
-
 static struct wire *wire_of(struct node *node, struct connection_id connection)
 {
     return network_find(node->network, connection.value);
@@ -67,6 +59,12 @@ static void move(struct node *node, const struct frontend_action *action)
     loop_post(node, action->loop, post);
 }
 
+static void ask_barrier(struct node *node, uint32_t loop, uint64_t number)
+{
+    node_raft_post(node, &(struct raft_loop_message){.kind = RAFT_LOOP_READ, .reader = loop, .number = number});
+    world_count(node->world, node->leads ? COUNT_index_reads : COUNT_follower_reads, 1);
+}
+
 static void carry(struct node *node, uint32_t loop, const struct frontend_action *action)
 {
     for (; action != NULL; action = action->next) {
@@ -98,8 +96,8 @@ static void carry(struct node *node, uint32_t loop, const struct frontend_action
         case FRONTEND_DO_MOVE: move(node, action); break;
         case FRONTEND_DO_PASS_REPLY: pass(node, action, GATEWAY_POST_REPLY, action->loop); break;
         case FRONTEND_DO_PASS_ABORT: pass(node, action, GATEWAY_POST_ABORT, action->loop); break;
-        case FRONTEND_DO_ASK_BARRIER:
-        case FRONTEND_DO_WARN_FLAP: CHECK(false); break; /* one node, and it has its lease */
+        case FRONTEND_DO_ASK_BARRIER: ask_barrier(node, loop, action->number); break;
+        case FRONTEND_DO_WARN_FLAP: world_count(node->world, COUNT_flaps, 1); break;
         case FRONTEND_DO_PASS_GONE:
             for (uint32_t other = 0; other < node->options.loop_count; other++) {
                 if (other != loop)
@@ -115,7 +113,7 @@ static void step(struct node *node, uint32_t loop, struct frontend_message *mess
     struct view *view = &node->views[loop];
     view_refresh(view);
     struct nfs4_moment moment = frontend_moment(view, &node->published, node->options.loop_count,
-                                                world_now_ms(node->world), node->clock.wall_ns(node->clock.context));
+                                                host_now_ms(&node->host), host_wall_ns(&node->host));
     const struct frontend_action *actions = frontend_step(node->frontends[loop], message, &moment);
     CHECK(!view->read->failed);
     carry(node, loop, actions);
@@ -180,6 +178,10 @@ static void take_post(struct node *node, uint32_t loop, struct gateway_post *pos
         break;
     case GATEWAY_POST_ADVANCE: message.kind = FRONTEND_ADVANCE; break;
     case GATEWAY_POST_BARRIER:
+        message.kind = FRONTEND_BARRIER;
+        message.number = post->number;
+        message.index = post->index;
+        break;
     case GATEWAY_POST_ADOPT:
     case GATEWAY_POST_DRAIN:
     case GATEWAY_POST_STOP: CHECK(post->kind == GATEWAY_POST_ADVANCE); /* only the daemon's end sends them */
@@ -197,7 +199,7 @@ static void loop_run(void *context, uint64_t number)
         return;
     actor->scheduled = false;
     struct list_link *link;
-    for (uint64_t i = 1 + world_draw(node->world, 16); i > 0 && (link = take(&actor->inbox)) != NULL; i--)
+    for (uint64_t i = 1 + world_draw(node->world, 16); i > 0 && (link = node_take(&actor->inbox)) != NULL; i--)
         take_post(node, actor->loop, container_of(link, struct gateway_post, link));
     if (!list_empty(&actor->inbox))
         node_wake(actor);
@@ -212,7 +214,7 @@ static void loop_tick(void *context, uint64_t number)
         return;
     struct frontend_message message = {.kind = FRONTEND_ADVANCE};
     step(node, actor->loop, &message);
-    world_after(node->world, TICK_LOOP_US, loop_tick, actor, number);
+    node_after(node, TICK_LOOP_US, loop_tick, actor);
     node_step_over(node);
 }
 
@@ -225,7 +227,7 @@ static void pool_run(void *context, uint64_t number)
     if (!node_lives(node, number))
         return;
     actor->scheduled = false;
-    struct list_link *link = take(&actor->inbox);
+    struct list_link *link = node_take(&actor->inbox);
     if (link != NULL) {
         struct node_block_job *job = container_of(link, struct node_block_job, link);
         struct gateway_post *post = gateway_post_create(GATEWAY_POST_BLOCKS);
@@ -293,6 +295,16 @@ void node_gateway_result(struct node *node, uint32_t loop, uint64_t place, struc
     loop_post(node, loop, post);
 }
 
+void node_gateway_barrier(struct node *node, uint32_t loop, uint64_t number, uint64_t index)
+{
+    if (loop >= node->options.loop_count || !node->serving)
+        return;
+    struct gateway_post *post = gateway_post_create(GATEWAY_POST_BARRIER);
+    post->number = number;
+    post->index = index;
+    loop_post(node, loop, post);
+}
+
 void node_gateway_effect(struct node *node, const struct machine_effect *effect)
 {
     if (!node->serving || (effect->kind != EFFECT_SESSION_LEFT && effect->kind != EFFECT_CLIENT_GONE))
@@ -330,8 +342,19 @@ void node_gateway_serve(struct node *node, struct incarnation_id incarnation, co
         memcpy(config.nfs4.cluster_id, machine->cluster_id, sizeof(machine->cluster_id));
         node->frontends[loop] = frontend_create(&config);
         view_init(&node->views[loop], node->store, &node->published);
-        world_after(node->world, TICK_LOOP_US, loop_tick, &node->loops[loop], node->life);
+        node_after(node, TICK_LOOP_US, loop_tick, &node->loops[loop]);
     }
+}
+
+void node_gateway_alive(struct node *node, bool alive)
+{
+    world_count(node->world, COUNT_lapses, !alive && node->serving ? 1 : 0);
+    world_count(node->world, COUNT_lapses_survived, alive && node->lapsed ? 1 : 0);
+    if (!alive && node->serving)
+        world_trace(node->world, "node %u falls silent", node->options.id);
+    node->lapsed = !alive && node->serving;
+    node->silent = !alive;
+    network_silence(node->network, node->silent);
 }
 
 uint64_t node_gateway_parked(const struct node *node)
@@ -362,7 +385,7 @@ void node_gateway_drop(struct node *node)
 {
     struct list_link *link;
     for (uint32_t loop = 0; loop < NODE_LOOPS_MAX; loop++) {
-        while ((link = take(&node->loops[loop].inbox)) != NULL) {
+        while ((link = node_take(&node->loops[loop].inbox)) != NULL) {
             struct gateway_post *post = container_of(link, struct gateway_post, link);
             buffer_put(post->buffer);
             if (post->call != NULL)
@@ -379,6 +402,6 @@ void node_gateway_drop(struct node *node)
         node->frontends[loop] = NULL;
         view_fini(&node->views[loop]);
     }
-    while ((link = take(&node->pool.inbox)) != NULL)
+    while ((link = node_take(&node->pool.inbox)) != NULL)
         free(container_of(link, struct node_block_job, link));
 }

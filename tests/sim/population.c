@@ -193,6 +193,11 @@ void population_sleep(struct population *population)
         client_sleep(&population->clients[world_draw(population->world, population->client_count)]);
 }
 
+void population_move(struct population *population)
+{
+    client_move(&population->clients[world_draw(population->world, population->client_count)]);
+}
+
 size_t population_outstanding(const struct population *population)
 {
     size_t count = 0;

@@ -49,14 +49,15 @@ struct client {
     struct population *population;
     uint32_t number;
     uint32_t identity; /* in the model; another one after each reboot and each loss */
-    uint64_t heard_ms; /* on population_clock_ms: when the node last answered, or began to serve again */
+    uint32_t node;     /* to which it connects: its place in `networks` */
+    uint64_t heard_ms; /* on population_clock_ms: when a node last answered */
     bool sleeping;     /* until an event wakes it */
     char name[16];
     struct verifier4 verifier;
     enum client_phase phase;
     struct arena setup_arena; /* EXCHANGE_ID or CREATE_SESSION that waits for its reply */
     struct nfs_request setup;
-    bool setup_sent;
+    uint64_t setup_ms; /* it was last sent */
     struct nfs_session session;
     bool reclaiming; /* RECLAIM_COMPLETE is under way, and nothing beside it */
     bool reclaimed;
@@ -94,10 +95,13 @@ struct population {
     size_t ghost_count;
     size_t ghost_room;
     uint64_t stopped_ms;   /* how long the machine has stood still, in all */
-    uint64_t restarted_ms; /* when the node last began to serve, on population_clock_ms */
+    uint64_t restarted_ms; /* when a node alone last began to serve, on population_clock_ms */
     bool slow;             /* clients think long, so that leases can run out */
     struct oracle *oracle;
-    struct network *network;
+    struct network *networks[SIM_NODES_MAX]; /* of each node */
+    uint32_t node_count;
+    uint64_t
+        patience_ms; /* a client that has waited so long for a reply gives the connection up, as a real one would */
     struct known_handle handles[MODEL_INODES_MAX];
     uint32_t client_count;
     struct client clients[POPULATION_CLIENTS_MAX];
@@ -129,6 +133,8 @@ bool population_is_gone(const struct population *population, uint32_t identity);
 /* One of the clients reboots, or falls silent for longer than a lease. */
 void population_reboot(struct population *population);
 void population_sleep(struct population *population);
+/* One of them goes to another node, for no reason. */
+void population_move(struct population *population);
 
 /* Requests that wait for their reply. */
 size_t population_outstanding(const struct population *population);

@@ -6,8 +6,9 @@
 
 struct seed_options {
     uint64_t seed;
+    uint32_t nodes;
     bool verbose;
-    bool rocksdb; /* the node's state is a real RocksDB in a temporary directory */
+    bool rocksdb; /* the nodes' state is a real RocksDB in a temporary directory */
 };
 
 /* Runs it; what is wrong ends the process (world_violation). The counters sum up. */

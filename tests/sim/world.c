@@ -6,18 +6,16 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "tests/sim/host.h"
 
-/* The node's machine has been up for a while when the world begins; boot time 0 is not allowed. */
+/* Time 0 is not allowed where a clock is asked. */
 #define BEGIN_US 1000000u
-/* 2026-01-01. */
-#define BEGIN_WALL_NS INT64_C(1767225600000000000)
 
-void world_init(struct world *world, uint64_t seed, bool verbose, bool rocksdb, uint64_t *counters)
+void world_init(struct world *world, uint64_t seed, bool verbose, uint64_t *counters)
 {
     *world = (struct world){
         .seed = seed,
         .verbose = verbose,
-        .rocksdb = rocksdb,
         .random = {seed * UINT64_C(0x9e3779b97f4a7c15) + 1},
         .now_us = BEGIN_US,
         .counters = counters,
@@ -52,20 +50,34 @@ static bool event_before(const struct world_event *a, const struct world_event *
     return a->time_us != b->time_us ? a->time_us < b->time_us : a->order < b->order;
 }
 
-void world_after(struct world *world, uint64_t delay_us, world_action *action, void *context, uint64_t number)
+static void event_put(struct world *world, const struct world_event *new)
 {
     if (world->event_count == world->event_room) {
         world->event_room = world->event_room == 0 ? 256 : world->event_room * 2;
         world->events = realloc(world->events, world->event_room * sizeof(*world->events));
         CHECK(world->events != NULL);
     }
-    struct world_event event = {world->now_us + delay_us, world->next_order++, action, context, number};
+    struct world_event event = *new;
+    event.order = world->next_order++;
     size_t at = world->event_count++;
     while (at > 0 && event_before(&event, &world->events[(at - 1) / 2])) {
         world->events[at] = world->events[(at - 1) / 2];
         at = (at - 1) / 2;
     }
     world->events[at] = event;
+}
+
+void world_after_at(struct world *world, struct host *host, uint64_t delay_us, world_action *action, void *context,
+                    uint64_t number)
+{
+    struct world_event event = {
+        .time_us = world->now_us + delay_us, .host = host, .action = action, .context = context, .number = number};
+    event_put(world, &event);
+}
+
+void world_after(struct world *world, uint64_t delay_us, world_action *action, void *context, uint64_t number)
+{
+    world_after_at(world, NULL, delay_us, action, context, number);
 }
 
 static struct world_event event_take(struct world *world)
@@ -93,8 +105,13 @@ bool world_step(struct world *world)
     if (world->event_count == 0)
         return false;
     struct world_event event = event_take(world);
-    if (event.time_us > world->now_us) /* else it is late, since the machine was stopped */
+    if (event.time_us > world->now_us) /* else it is late, since everything was stopped */
         world->now_us = event.time_us;
+    if (event.host != NULL && host_is_paused(event.host)) {
+        event.time_us = event.host->paused_until_us;
+        event_put(world, &event);
+        return true;
+    }
     event.action(event.context, event.number);
     return true;
 }
@@ -104,25 +121,9 @@ uint64_t world_now_ms(const struct world *world)
     return world->now_us / 1000;
 }
 
-static uint64_t clock_boot_ms(void *context)
-{
-    return world_now_ms(context);
-}
-
-static int64_t clock_wall_ns(void *context)
-{
-    const struct world *world = context;
-    return BEGIN_WALL_NS + (int64_t)world->now_us * 1000 + world->wall_offset_ns;
-}
-
 void world_stop(struct world *world, uint64_t delay_us)
 {
     world->now_us += delay_us;
-}
-
-struct clock world_clock(struct world *world)
-{
-    return (struct clock){.context = world, .boot_ms = clock_boot_ms, .wall_ns = clock_wall_ns};
 }
 
 void world_trace(const struct world *world, const char *format, ...)
@@ -137,9 +138,10 @@ void world_trace(const struct world *world, const char *format, ...)
     va_end(arguments);
 }
 
-void world_print_again(uint64_t seed, bool rocksdb)
+void world_print_again(uint64_t seed, uint32_t nodes, bool rocksdb)
 {
-    printf("see it again: qnfs_sim --seed %llu --rocksdb-every %d -v\n", (unsigned long long)seed, rocksdb ? 1 : 0);
+    printf("see it again: qnfs_sim --seed %llu --nodes %u --rocksdb-every %d -v\n", (unsigned long long)seed, nodes,
+           rocksdb ? 1 : 0);
 }
 
 _Noreturn void world_violation(const struct world *world, const char *format, ...)
@@ -150,7 +152,7 @@ _Noreturn void world_violation(const struct world *world, const char *format, ..
     vprintf(format, arguments);
     va_end(arguments);
     putchar('\n');
-    world_print_again(world->seed, world->rocksdb);
+    world_print_again(world->seed, world->nodes, world->rocksdb);
     fflush(stdout);
     _exit(1);
 }

@@ -5,16 +5,20 @@
 
 #include <stdbool.h>
 
-#include "base/clock.h"
 #include "base/random.h"
 #include "tests/sim/counter.h"
+
+#define SIM_NODES_MAX 5u
+
+struct host;
 
 /* What an event does. `number` is the caller's. */
 typedef void world_action(void *context, uint64_t number);
 
 struct world_event {
     uint64_t time_us;
-    uint64_t order; /* breaks ties */
+    uint64_t order;    /* breaks ties */
+    struct host *host; /* where it happens: when that stands still, later; NULL: nowhere */
     world_action *action;
     void *context;
     uint64_t number;
@@ -23,10 +27,10 @@ struct world_event {
 struct world {
     uint64_t seed;
     bool verbose;
-    bool rocksdb; /* the node's state is a real RocksDB */
+    bool rocksdb; /* the nodes' state is a real RocksDB */
+    uint32_t nodes;
     struct random_seeded random;
-    uint64_t now_us; /* since the world began; also the boot time of the node's machine */
-    int64_t wall_offset_ns;
+    uint64_t now_us;            /* since the world began */
     struct world_event *events; /* heap, owned */
     size_t event_count;
     size_t event_room;
@@ -36,7 +40,7 @@ struct world {
     uint64_t faults;
 };
 
-void world_init(struct world *world, uint64_t seed, bool verbose, bool rocksdb, uint64_t *counters);
+void world_init(struct world *world, uint64_t seed, bool verbose, uint64_t *counters);
 void world_fini(struct world *world);
 
 /* A number below `bound` (over 0). */
@@ -48,13 +52,15 @@ uint64_t world_delay_us(struct world *world, uint64_t usual_us, uint64_t longest
 
 /* The action happens after the delay. */
 void world_after(struct world *world, uint64_t delay_us, world_action *action, void *context, uint64_t number);
+/* The same at a host: when it stands still then, as soon as it goes on. */
+void world_after_at(struct world *world, struct host *host, uint64_t delay_us, world_action *action, void *context,
+                    uint64_t number);
 /* Runs the next event; false if there is none. */
 bool world_step(struct world *world);
 
-/* The machine stands still, its clocks go on: what should have happened meanwhile happens late. */
+/* Everything stands still but the clocks: what should have happened meanwhile happens late. */
 void world_stop(struct world *world, uint64_t delay_us);
 
-struct clock world_clock(struct world *world);
 uint64_t world_now_ms(const struct world *world);
 
 static inline void world_count(struct world *world, enum counter counter, uint64_t amount)
@@ -66,7 +72,7 @@ static inline void world_count(struct world *world, enum counter counter, uint64
 void world_trace(const struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Prints the command that runs a seed again with its story. */
-void world_print_again(uint64_t seed, bool rocksdb);
+void world_print_again(uint64_t seed, uint32_t nodes, bool rocksdb);
 
 /* Something is wrong with the system under test: says what and how to see it again, and ends the process with status
  * 1. */
