@@ -261,6 +261,27 @@
 /* A configuration and a manifest in an InstallSnapshot; longer: the connection is closed. */
 #define PEER_CONFIGURATION_MAX_BYTES 4096u
 #define PEER_MANIFEST_MAX_BYTES 65536u
+/* Files of the state in one snapshot, and the size of one; with more, none can be made. */
+#define SNAPSHOT_FILES_MAX 2048u
+#define SNAPSHOT_FILE_MAX_BYTES (1ull << 40)
+/* What one frame carries of a snapshot, and how many such pieces are under way to a node: what waits to be sent to it is at
+ * most their product, and what else the link carries at the same time waits no longer. */
+#define SNAPSHOT_PIECE_BYTES 262144u
+#define SNAPSHOT_PIECES_UNDER_WAY 8u
+/* Blocks whose ids are read from the fetched state at a time. */
+#define SNAPSHOT_BLOCKS_LISTED 256u
+/* Nodes that fetch from this one at the same time; the next one waits. */
+#define SNAPSHOT_RECEIVERS_MAX 4u
+/* An ask, or a piece that does not come, is asked for again after this time; after that one of silence the fetch is given up,
+ * and so is a copy for which nobody has asked. */
+#define SNAPSHOT_AGAIN_MS 2000u
+#define SNAPSHOT_SILENCE_MS 30000u
+/* After a failed fetch (no room, damage, no answer) or a copy that could not be made, so long no other one. */
+#define SNAPSHOT_REST_MS 10000u
+/* Frames and results that wait for its thread; more frames are dropped, and asked for again. */
+#define SNAPSHOT_INBOX_MAX 4096u
+/* How often it looks for time-outs. */
+#define SNAPSHOT_TICK_MS 250u
 /* Frames that wait to be sent to one node on one channel; at it the next one is dropped, which raft bears. */
 #define PEER_OUTPUT_MAX_BYTES (16u << 20)
 /* Frames up to PEER_SMALL_FRAME_BYTES may use so much more: a ping must not be lost behind entries. */

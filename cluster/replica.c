@@ -239,6 +239,7 @@ static void message_take(struct replica *replica, struct replica_message *messag
         replica->install_state = INSTALL_SAVED;
         break;
     case REPLICA_CHANGE: replica_change_take(replica, &message->change); break;
+    case REPLICA_PIN: replica->pinned_index = message->index; break;
     case REPLICA_TRANSFER:
         replica->transfer_waits = true;
         replica->transfer_to = message->index;
@@ -255,6 +256,8 @@ static uint64_t cut_index(const struct replica *replica, uint64_t index)
     if (replica_configuration(replica, index, &configuration_index)->count == 1)
         return index;
     uint64_t kept = log_sizes_trailing(&replica->sizes, index, replica->options.trailing_bytes);
+    if (replica->pinned_index != 0 && kept > replica->pinned_index + 1)
+        kept = replica->pinned_index + 1;
     return kept <= replica->terms.first_index ? replica->terms.first_index - 1 : kept - 1;
 }
 

@@ -88,6 +88,7 @@ enum replica_message_kind {
     REPLICA_INSTALLED, /* apply thread: the state is at `snapshot` by an install, durably; or, without one, it failed */
     REPLICA_INSTALL_SAVED, /* log writer: the log begins behind the installed snapshot */
     REPLICA_CHANGE,        /* operator: `change` of the membership, answered by REPLICA_ACTION_CHANGED */
+    REPLICA_PIN,           /* a copy of the state is out: the log is kept above `index`; 0: no longer */
     REPLICA_TRANSFER,      /* operator or health: hand leadership to member `index` (0: any); no answer */
 };
 

@@ -79,8 +79,9 @@ struct replica {
 
     bool reading; /* entries were asked for */
     uint64_t flushed_index;
-    bool saving_snapshot; /* next_snapshot is at the log writer */
-    bool snapshot_saved;  /* and safe; the core is to be told */
+    uint64_t pinned_index; /* the log is kept above it; 0: no matter */
+    bool saving_snapshot;  /* next_snapshot is at the log writer */
+    bool snapshot_saved;   /* and safe; the core is to be told */
     struct log_snapshot next_snapshot;
     enum log_space space;
 

@@ -75,8 +75,7 @@ static bool entry_obeys(const Qnfs__PeerEntry *entry)
 
 static bool command_obeys(const Qnfs__ForwardedCommand *command)
 {
-    return command->command_bytes > 0 &&
-           (uint64_t)command->command_bytes + command->content_bytes <= COMMAND_MAX_BYTES;
+    return command->command_bytes > 0 && (uint64_t)command->command_bytes + command->content_bytes <= COMMAND_MAX_BYTES;
 }
 
 static bool node_ping_obeys(const Qnfs__NodePing *ping)
@@ -87,6 +86,51 @@ static bool node_ping_obeys(const Qnfs__NodePing *ping)
 static bool node_pong_obeys(const Qnfs__NodePong *pong)
 {
     return pong->sent_ms != 0 && pong->term != 0;
+}
+
+/* A name in one folder: nothing that leads out of it. */
+static bool snapshot_name_obeys(const char *name)
+{
+    size_t size_bytes = strlen(name);
+    if (size_bytes == 0 || size_bytes > PEER_SNAPSHOT_NAME_MAX_BYTES || name[0] == '.')
+        return false;
+    for (size_t i = 0; i < size_bytes; i++) {
+        bool plain = (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') ||
+                     (name[i] >= '0' && name[i] <= '9') || name[i] == '-' || name[i] == '_' || name[i] == '.';
+        if (!plain)
+            return false;
+    }
+    return true;
+}
+
+static bool snapshot_manifest_obeys(const Qnfs__SnapshotManifest *manifest)
+{
+    return manifest->id != 0 && manifest->cluster.len == 16 && manifest->index > 0 && manifest->term > 0 &&
+           manifest->configuration_index > 0 && manifest->configuration_index <= manifest->index &&
+           manifest->configuration.len <= PEER_CONFIGURATION_MAX_BYTES && manifest->chain.len == 16 &&
+           manifest->n_files > 0 && manifest->n_files <= SNAPSHOT_FILES_MAX;
+}
+
+static bool snapshot_file_obeys(const Qnfs__SnapshotFile *file)
+{
+    return snapshot_name_obeys(file->name) && file->hash.len == 16 && file->size_bytes <= SNAPSHOT_FILE_MAX_BYTES;
+}
+
+static bool snapshot_piece_obeys(uint64_t id, uint32_t part, uint64_t item, uint64_t offset, uint32_t size_bytes)
+{
+    uint64_t end = part == PEER_SNAPSHOT_FILE ? SNAPSHOT_FILE_MAX_BYTES : BLOCK_MAX_BYTES;
+    return id != 0 && part < PEER_SNAPSHOT_PART_COUNT && (part != PEER_SNAPSHOT_FILE || item < SNAPSHOT_FILES_MAX) &&
+           offset % SNAPSHOT_PIECE_BYTES == 0 && size_bytes > 0 && size_bytes <= SNAPSHOT_PIECE_BYTES && offset < end;
+}
+
+static bool snapshot_fetch_obeys(const Qnfs__SnapshotFetch *fetch)
+{
+    return snapshot_piece_obeys(fetch->id, fetch->part, fetch->item, fetch->offset, fetch->size_bytes);
+}
+
+static bool snapshot_chunk_obeys(const Qnfs__SnapshotChunk *chunk)
+{
+    return snapshot_piece_obeys(chunk->id, chunk->part, chunk->item, chunk->offset, chunk->size_bytes);
 }
 
 /* One message of the tree. */
@@ -119,6 +163,18 @@ static bool message_obeys(const ProtobufCMessage *base)
         return founding_report_obeys(message);
     if (base->descriptor == &qnfs__founding_proposal__descriptor)
         return founding_proposal_obeys(message);
+    if (base->descriptor == &qnfs__snapshot_offer__descriptor)
+        return ((const Qnfs__SnapshotOffer *)message)->manifest != NULL;
+    if (base->descriptor == &qnfs__snapshot_manifest__descriptor)
+        return snapshot_manifest_obeys(message);
+    if (base->descriptor == &qnfs__snapshot_file__descriptor)
+        return snapshot_file_obeys(message);
+    if (base->descriptor == &qnfs__snapshot_fetch__descriptor)
+        return snapshot_fetch_obeys(message);
+    if (base->descriptor == &qnfs__snapshot_chunk__descriptor)
+        return snapshot_chunk_obeys(message);
+    if (base->descriptor == &qnfs__snapshot_answer__descriptor)
+        return ((const Qnfs__SnapshotAnswer *)message)->outcome < PEER_SNAPSHOT_OUTCOME_COUNT;
     return true;
 }
 
@@ -134,6 +190,8 @@ static uint64_t data_announced(const Qnfs__Peer *peer)
         const Qnfs__ForwardedCommands *commands = peer->forwarded_commands;
         for (size_t i = 0; i < commands->n_commands; i++)
             sum += (uint64_t)commands->commands[i]->command_bytes + commands->commands[i]->content_bytes;
+    } else if (peer->body_case == QNFS__PEER__BODY_SNAPSHOT_CHUNK) {
+        sum = peer->snapshot_chunk->size_bytes;
     }
     return sum;
 }

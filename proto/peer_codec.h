@@ -4,7 +4,7 @@
  *   8  the body: u32 size of the message, the message (a qnfs.Peer), data
  *
  * Data is what the message announces: the entries of an AppendEntries, or each command and its content of a
- * ForwardedCommands; nothing for other messages. */
+ * ForwardedCommands, or the piece of a SnapshotChunk; nothing for other messages. */
 #ifndef PROTO_PEER_CODEC_H
 #define PROTO_PEER_CODEC_H
 
@@ -57,6 +57,19 @@ enum peer_outcome {
     PEER_OUTCOME_FULL,       /* too much waits already: later */
     PEER_OUTCOME_COUNT
 };
+
+/* SnapshotFetch.part and SnapshotChunk.part: what the item is. */
+enum peer_snapshot_part { PEER_SNAPSHOT_FILE, PEER_SNAPSHOT_BLOCK, PEER_SNAPSHOT_PART_COUNT };
+
+/* SnapshotAnswer.outcome. */
+enum peer_snapshot_outcome {
+    PEER_SNAPSHOT_WAIT, /* it is being made, or the others come first: ask again */
+    PEER_SNAPSHOT_GONE, /* that copy is no more: ask for another one */
+    PEER_SNAPSHOT_OUTCOME_COUNT
+};
+
+/* Names of the state's files are plain, and not longer. */
+#define PEER_SNAPSHOT_NAME_MAX_BYTES 63u
 
 /* --- frames --- */
 

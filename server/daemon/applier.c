@@ -175,6 +175,22 @@ static enum status applier_commands(struct applier *applier, const struct replic
     return STATUS_OK;
 }
 
+/* A node-local row: the newest configuration that was passed; its index, 8 bytes big-endian, and its bytes as in the entry. */
+static const uint8_t configuration_key[] = {
+    SCHEMA_NODE_LOCAL, 'c', 'o', 'n', 'f', 'i', 'g', 'u', 'r', 'a', 't', 'i', 'o', 'n'};
+
+static void applier_note_configuration(struct applier *applier, struct transaction *transaction,
+                                       const struct replica_entry *entry)
+{
+    struct slice bytes = buffer_slice(entry->bytes);
+    uint8_t *value = arena_alloc(&applier->arena, 8 + bytes.size_bytes);
+    for (unsigned i = 0; i < 8; i++)
+        value[i] = (uint8_t)(entry->index >> (56 - 8 * i));
+    memcpy(value + 8, bytes.data, bytes.size_bytes);
+    transaction_put(transaction, slice_make(configuration_key, sizeof(configuration_key)),
+                    slice_make(value, 8 + bytes.size_bytes));
+}
+
 /* An entry without commands. */
 static enum status applier_pass(struct applier *applier, const struct replica_entry *entry)
 {
@@ -185,6 +201,8 @@ static enum status applier_pass(struct applier *applier, const struct replica_en
     arena_reset(&applier->arena);
     transaction_init(&transaction, kv_store_present(applier->store), &applier->arena);
     machine_pass(&applier->machine, &transaction, entry->index, entry->term, &applier->arena);
+    if (entry->kind == REPLICA_ENTRY_CONFIGURATION)
+        applier_note_configuration(applier, &transaction, entry);
     enum status status = kv_store_write(applier->store, &transaction);
     if (status != STATUS_OK)
         applier->machine = before;
@@ -318,4 +336,40 @@ enum status applier_redo_blocks(struct applier *applier, const struct replica_en
         status = block_write(applier->blocks, block.id, content);
     }
     return status;
+}
+
+/* The configuration that is in force at what is applied. */
+static bool applier_configuration(struct applier *applier, struct log_snapshot *log)
+{
+    struct slice value;
+    uint64_t index = 0;
+    if (!kv_get(kv_store_present(applier->store), slice_make(configuration_key, sizeof(configuration_key)),
+                &applier->arena, &value))
+        return false;
+    CHECK(value.size_bytes > 8);
+    for (unsigned i = 0; i < 8; i++)
+        index = index << 8 | value.data[i];
+    log->configuration_index = index;
+    return configuration_decode(slice_from(value, 8), &log->configuration) == STATUS_OK;
+}
+
+enum status applier_copy(struct applier *applier, const char *path, struct applier_copy *copy)
+{
+    const struct machine *machine = &applier->machine;
+    *copy = (struct applier_copy){0};
+    arena_reset(&applier->arena);
+    if (machine->applied_index == 0 || !machine->created || !applier_configuration(applier, &copy->log))
+        return STATUS_REFUSED;
+    if (machine_whole_index(machine) != machine->applied_index)
+        return STATUS_NO_SPACE;
+    enum status status = kv_store_checkpoint(applier->store, path);
+    if (status != STATUS_OK)
+        return status;
+    copy->log.index = copy->log.cut_index = machine->applied_index;
+    copy->log.term = machine->applied_term;
+    copy->command_number = machine->command_number;
+    copy->chain = machine->chain;
+    memcpy(copy->cluster_id, machine->cluster_id, sizeof(copy->cluster_id));
+    copy->view = kv_store_snapshot(applier->store);
+    return STATUS_OK;
 }

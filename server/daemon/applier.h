@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "blockstore/block.h"
+#include "cluster/log_writer.h"
 #include "cluster/replica.h"
 #include "server/daemon/published.h"
 #include "statestore/machine/garbage.h"
@@ -79,6 +80,19 @@ void applier_swept(struct applier *applier, const struct garbage *garbage);
 
 /* Entries up to this one need no applier_redo_blocks. */
 uint64_t applier_synced_index(struct applier *applier);
+
+/* A copy of the state as it stands now, and what is said of it in a manifest. */
+struct applier_copy {
+    struct log_snapshot log; /* cut_index is index */
+    uint64_t command_number;
+    struct hash128 chain;
+    uint8_t cluster_id[16];
+    struct kv_read *view; /* of the same state; released by whoever asked for the copy */
+};
+
+/* Makes a copy in the new directory `path`, by hard links where that can be. STATUS_REFUSED: there is nothing to copy.
+ * STATUS_NO_SPACE (also: an entry waits in its middle for room), STATUS_IO. */
+MUST_CHECK enum status applier_copy(struct applier *applier, const char *path, struct applier_copy *copy);
 
 /* Asks for a flush now, whatever has come since the last one; NULL if one is under way. */
 struct applier_action *applier_flush_now(struct applier *applier);

@@ -6,15 +6,17 @@
 #include "base/check.h"
 #include "base/limits.h"
 
-/* To the applier: an entry, word that a flush has ended, that one is wanted, or that garbage is removed. To the flusher:
+/* To the applier: an entry, word that a flush has ended, that one is wanted, that garbage is removed, or that the state is
+ * to be copied. To the flusher:
  * start. */
 struct applier_post {
     struct list_link link;
-    enum { POST_ENTRY, POST_FLUSHED, POST_FLUSH_NOW, POST_SWEPT } kind;
+    enum { POST_ENTRY, POST_FLUSHED, POST_FLUSH_NOW, POST_SWEPT, POST_COPY } kind;
     struct replica_entry entry;
     uint64_t index;
     uint64_t number;
     struct garbage garbage;
+    struct applier_copy_request *copy;
 };
 
 struct applier_thread {
@@ -111,6 +113,12 @@ static void on_apply(void *context, struct list_link *link)
             apply_held(thread);
         return;
     case POST_FLUSH_NOW: apply_carry(thread, applier_flush_now(thread->applier)); break;
+    case POST_COPY:
+        post->copy->status = applier_copy(thread->applier, post->copy->path, &post->copy->copy);
+        if (post->copy->status == STATUS_IO)
+            thread->ports.failed(thread->ports.context, STATUS_IO, "copying the state");
+        post->copy->done(post->copy->context, post->copy);
+        break;
     case POST_SWEPT: applier_swept(thread->applier, &post->garbage); break;
     case POST_FLUSHED:
         status = applier_flushed(thread->applier, post->index);
@@ -205,6 +213,14 @@ void applier_thread_flush(struct applier_thread *thread)
 {
     struct applier_post *post = post_create();
     post->kind = POST_FLUSH_NOW;
+    worker_post(&thread->apply, &post->link);
+}
+
+void applier_thread_copy(struct applier_thread *thread, struct applier_copy_request *request)
+{
+    struct applier_post *post = post_create();
+    post->kind = POST_COPY;
+    post->copy = request;
     worker_post(&thread->apply, &post->link);
 }
 

@@ -43,6 +43,18 @@ uint64_t applier_thread_alive_ms(const struct applier_thread *thread);
 /* Asks for a flush now (the log wants to be cut). Any thread. */
 void applier_thread_flush(struct applier_thread *thread);
 
+/* A request for a copy of the state (applier.h); the asker's. `done` is called in the applier's thread, never if that ends
+ * before: then it never will be. */
+struct applier_copy_request {
+    char path[4096];
+    struct applier_copy copy;
+    enum status status;
+    void *context;
+    void (*done)(void *context, struct applier_copy_request *request);
+};
+/* Any thread. */
+void applier_thread_copy(struct applier_thread *thread, struct applier_copy_request *request);
+
 /* The bytes of all garbage up to this one are removed. Any thread. */
 void applier_thread_swept(struct applier_thread *thread, const struct garbage *garbage);
 

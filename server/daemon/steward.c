@@ -245,10 +245,13 @@ static void steward_sweep(struct steward *steward, const struct steward_moment *
     struct garbage_walk walk;
     struct garbage garbage;
     bool more = false;
+    uint64_t last_number = moment->flushed_number;
+    if (moment->pinned_number != 0 && moment->pinned_number < last_number)
+        last_number = moment->pinned_number;
     garbage_walk_open(moment->view, &steward->swept, &steward->arena, &walk);
     for (; garbage_walk_get(&walk, &garbage); garbage_walk_next(&walk)) {
         more = true;
-        if (garbage.number > moment->flushed_number || steward->garbage_count == STEWARD_SWEEP_BLOCKS_MAX)
+        if (garbage.number > last_number || steward->garbage_count == STEWARD_SWEEP_BLOCKS_MAX)
             break;
         steward->garbage[steward->garbage_count++] = garbage;
     }

@@ -21,6 +21,7 @@ struct steward_moment {
     uint64_t uptime_ms;      /* the cluster's clock, as the leader would stamp it now */
     uint64_t command_number; /* of the last command in the state */
     uint64_t flushed_number; /* commands up to it survive a crash of this node */
+    uint64_t pinned_number;  /* garbage of later commands stays; 0: none does */
     uint64_t free_bytes;
     uint64_t total_bytes;
     bool log_low; /* the log lives from its reserve */

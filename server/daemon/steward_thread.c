@@ -134,6 +134,7 @@ static void steward_thread_step(struct steward_thread *thread, const struct stew
         .uptime_ms = uptime_ms + (since_ms != 0 && now_ms > since_ms ? now_ms - since_ms : 0),
         .command_number = atomic_load_explicit(&published->command, memory_order_relaxed),
         .flushed_number = atomic_load_explicit(&published->flushed_number, memory_order_acquire),
+        .pinned_number = atomic_load_explicit(&published->pinned_number, memory_order_seq_cst),
         .free_bytes = atomic_load_explicit(&published->free_bytes, memory_order_relaxed),
         .total_bytes = atomic_load_explicit(&published->total_bytes, memory_order_relaxed),
         .log_low = atomic_load_explicit(&published->log_low, memory_order_relaxed),

@@ -73,6 +73,7 @@ static void reply_take(struct test_log *log, const struct replica_message *reply
     case REPLICA_INSTALLED:
     case REPLICA_INSTALL_SAVED:
     case REPLICA_CHANGE:
+    case REPLICA_PIN:
     case REPLICA_TRANSFER: break;
     }
 }
