@@ -152,8 +152,9 @@
 #define CONTENT_MERGE_BYTES 16384u
 
 /* --- state store (RocksDB) --- */
-/* Block cache with the tables' indexes and filters; at it the least recently used blocks go. */
-#define STORE_CACHE_BYTES ((size_t)64 << 20)
+/* Block cache with the tables' indexes and filters; at it the least recently used blocks go. It fills up with blocks of
+ * tables that are gone before it drops one, so it is memory that is taken for good; the system's page cache is behind it. */
+#define STORE_CACHE_BYTES ((size_t)32 << 20)
 /* One memtable; at it RocksDB flushes by itself. */
 #define STORE_WRITE_BUFFER_BYTES ((size_t)64 << 20)
 /* Memtables, the one in use included; at it writes wait for a flush. */
