@@ -45,6 +45,9 @@ struct founding_options {
     struct founding_record promised;
 };
 
+/* Why there is no connection, in one line. */
+#define FOUNDING_TEXT_BYTES 400u
+
 /* What is known of another node. */
 struct founding_peer {
     bool open;     /* we can send to it */
@@ -57,8 +60,8 @@ struct founding_peer {
     uint64_t nonce;   /* of its process */
     uint64_t heard;   /* our nonce, as it knows it */
     uint8_t promised[16];
-    char list[512];    /* that it reported, if it is another one */
-    char trouble[256]; /* why there is no connection */
+    char list[512];                    /* that it reported, if it is another one */
+    char trouble[FOUNDING_TEXT_BYTES]; /* why there is no connection */
 };
 
 struct founding {

@@ -307,16 +307,23 @@ size_t peer_tls_output(struct peer_tls *tls, struct span room)
     return count;
 }
 
-bool peer_tls_covers(const struct peer_tls *tls, const char *host)
+static bool certificate_covers(X509 *certificate, const char *host)
 {
-    if (!peer_tls_ready(tls) || host[0] == '\0')
-        return false;
-    X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
     CHECK(certificate != NULL);
     if (is_address(host))
         return X509_check_ip_asc(certificate, host, 0) == 1;
     return X509_check_host(certificate, host, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_WILDCARDS,
                            NULL) == 1;
+}
+
+bool peer_tls_covers(const struct peer_tls *tls, const char *host)
+{
+    return peer_tls_ready(tls) && host[0] != '\0' && certificate_covers(SSL_get0_peer_certificate(tls->ssl), host);
+}
+
+bool peer_tls_context_covers(const struct peer_tls_context *context, const char *host)
+{
+    return host[0] != '\0' && certificate_covers(SSL_CTX_get0_certificate(context->ssl), host);
 }
 
 const char *peer_tls_name(const struct peer_tls *tls)

@@ -22,6 +22,9 @@ struct peer_tls_context;
  * STATUS_REFUSED; `trouble` says which file and why, in one line. */
 MUST_CHECK enum status peer_tls_context_create(const struct peer_tls_files *files, struct peer_tls_context **context,
                                                struct span trouble);
+/* Whether our own certificate covers the host, so that others may call us by it. */
+bool peer_tls_context_covers(const struct peer_tls_context *context, const char *host);
+
 /* Connections that still use it keep what they need. */
 void peer_tls_context_destroy(struct peer_tls_context *context);
 

@@ -7,6 +7,7 @@
 #include <yaml.h>
 
 #include "base/limits.h"
+#include "cluster/endpoint.h"
 #include "statestore/machine/export.h"
 
 struct reading {
@@ -417,6 +418,101 @@ static enum status flag_apply(struct reading *reading, const struct flag *flag)
     return STATUS_OK;
 }
 
+/* --- whether it all fits together --- */
+
+static enum status judge_list(struct reading *reading, const char *key, const char *const *items, size_t count,
+                              struct endpoint_list *list)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct peer_endpoint endpoint;
+        if (endpoint_parse(slice_text(items[i]), &endpoint) != STATUS_OK)
+            return complain(reading, "%s: '%s' is not HOST:PORT", key, items[i]);
+        if (endpoint_list_find(list, &endpoint) >= 0)
+            return complain(reading, "%s: '%s' stands there twice", key, items[i]);
+        if (!endpoint_list_add(list, &endpoint))
+            return complain(reading, "%s: more than %u nodes", key, CLUSTER_MEMBERS_MAX);
+    }
+    return STATUS_OK;
+}
+
+/* Others call it, so it must be a real name or address. */
+static enum status judge_advertise(struct reading *reading, struct peer_endpoint *self)
+{
+    const struct config_address *advertise = &reading->config->advertise;
+    char text[ENDPOINT_TEXT_BYTES];
+    int size_bytes = snprintf(text, sizeof(text), strchr(advertise->host, ':') == NULL ? "%s:%u" : "[%s]:%u",
+                              advertise->host, (unsigned)advertise->port);
+    if ((size_t)size_bytes >= sizeof(text) || endpoint_parse(slice_text(text), self) != STATUS_OK)
+        return complain(reading, "advertise: '%s' is not HOST:PORT", text);
+    if (strcmp(self->host, "0.0.0.0") == 0 || strcmp(self->host, "::") == 0)
+        return complain(reading, "advertise: '%s' is no address that others can call", text);
+    return STATUS_OK;
+}
+
+/* All three files, or none. */
+static enum status judge_files(struct reading *reading, bool wanted)
+{
+    const struct config *config = reading->config;
+    const char *missing = config->peer_ca == NULL ? "peer-ca" : config->peer_cert == NULL ? "peer-cert" : "peer-key";
+    bool any = config->peer_ca != NULL || config->peer_cert != NULL || config->peer_key != NULL;
+    bool all = config->peer_ca != NULL && config->peer_cert != NULL && config->peer_key != NULL;
+    if (any && !all)
+        return complain(reading, "%s is missing: peer-ca, peer-cert and peer-key belong together", missing);
+    if (wanted && !all)
+        return complain(reading,
+                        "peer-ca, peer-cert, peer-key: wanted as soon as there are other nodes; see qnfsctl ca");
+    return STATUS_OK;
+}
+
+/* --bootstrap-expect alone is --bootstrap. */
+static enum status judge_expect(struct reading *reading, const struct peer_endpoint *self)
+{
+    struct config *config = reading->config;
+    struct endpoint_list list = {0};
+    enum status status = judge_list(reading, "peers", config->peers, config->peer_count, &list);
+    if (status != STATUS_OK)
+        return status;
+    bool counted = self == NULL || endpoint_list_find(&list, self) >= 0;
+    uint32_t count = list.count + (counted ? 0 : 1);
+    if (config->bootstrap_expect == 1 && count <= 1) {
+        config->bootstrap = true;
+        config->bootstrap_expect = 0;
+        return STATUS_OK;
+    }
+    if (list.count == 0)
+        return complain(reading, "bootstrap-expect: wants --peers, the HOST:PORT of all nodes");
+    if (self == NULL)
+        return complain(reading,
+                        "advertise: wanted with bootstrap-expect: the HOST:PORT by which the others reach this node");
+    if (count != config->bootstrap_expect)
+        return complain(reading, "bootstrap-expect: %u, but with this node (%s) --peers names %u",
+                        config->bootstrap_expect, endpoint_print(self).text, count);
+    return STATUS_OK;
+}
+
+static enum status judge(struct reading *reading)
+{
+    const struct config *config = reading->config;
+    struct peer_endpoint self;
+    struct endpoint_list join = {0};
+    enum status status = STATUS_OK;
+    bool named = config->advertise.host != NULL;
+    int modes = (config->bootstrap ? 1 : 0) + (config->bootstrap_expect > 0 ? 1 : 0) + (config->join_count > 0 ? 1 : 0);
+    if (modes > 1)
+        return complain(reading, "only one of --bootstrap, --bootstrap-expect and --join can be given");
+    if (config->peer_count > 0 && config->bootstrap_expect == 0)
+        return complain(reading, "peers: only together with --bootstrap-expect");
+    if (named)
+        status = judge_advertise(reading, &self);
+    if (status == STATUS_OK && config->bootstrap_expect > 0)
+        status = judge_expect(reading, named ? &self : NULL);
+    if (status == STATUS_OK)
+        status = judge_list(reading, "join", config->join, config->join_count, &join);
+    if (status == STATUS_OK && config->join_count > 0 && !named)
+        status = complain(reading, "advertise: wanted with join: the HOST:PORT by which the others reach this node");
+    return status == STATUS_OK ? judge_files(reading, config->bootstrap_expect > 0 || config->join_count > 0) : status;
+}
+
 enum status config_read(int argument_count, char **arguments, struct arena *arena, struct config *config, char *trouble,
                         size_t room)
 {
@@ -441,10 +537,7 @@ enum status config_read(int argument_count, char **arguments, struct arena *aren
                 return status;
         }
     }
-    int modes = (config->bootstrap ? 1 : 0) + (config->bootstrap_expect > 0 ? 1 : 0) + (config->join_count > 0 ? 1 : 0);
-    if (modes > 1)
-        return complain(&reading, "only one of --bootstrap, --bootstrap-expect and --join can be given");
-    return STATUS_OK;
+    return config->help || config->version ? STATUS_OK : judge(&reading);
 }
 
 const char *config_usage(void)
@@ -455,13 +548,18 @@ const char *config_usage(void)
            "  --data-dir DIR           what the node keeps (./qnfs-data)\n"
            "  --nfs ADDRESS:PORT       where clients connect (0.0.0.0:2049)\n"
            "  --admin ADDRESS:PORT     where qnfsctl and monitoring connect (127.0.0.1:8049)\n"
+           "  --peer ADDRESS:PORT      where other nodes connect (0.0.0.0:7049)\n"
+           "  --advertise HOST:PORT    by which they reach this one\n"
+           "  --peer-ca FILE, --peer-cert FILE, --peer-key FILE\n"
+           "                           who this node is to them, and whom it believes (qnfsctl ca)\n"
            "  --bootstrap              begin a new cluster of one node, if the data directory is empty\n"
+           "  --bootstrap-expect N --peers A,B,C\n"
+           "                           begin a new cluster of N nodes, once all of them are there, each HOST:PORT\n"
+           "  --join A,B,C             become a new node of the cluster of these\n"
            "  --gateway-threads N      threads that serve clients (one a core)\n"
            "  --log-level LEVEL        debug, info, warn, error (info)\n"
            "  --log-format FORMAT      text or json (text)\n"
-           "  --peer ADDRESS:PORT, --advertise HOST:PORT, --peer-ca FILE, --peer-cert FILE, --peer-key FILE,\n"
-           "  --bootstrap-expect N, --peers A,B,C, --join A,B,C, --force-grace\n"
-           "                           for clusters of several nodes; this version serves one node and refuses them\n"
+           "  --force-grace            not in this version\n"
            "  --help, --version\n"
            "\n"
            "It stays in the foreground, logs to stderr, writes `ready` when it serves, and ends on SIGTERM.\n";

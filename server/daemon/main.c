@@ -20,10 +20,8 @@ enum { EXIT_BAD_USAGE = 2 };
 /* What this version cannot do is said at once, not when it is needed. */
 static const char *unserved_setting(const struct config *config)
 {
-    if (config->bootstrap_expect > 1 || config->peer_count > 0)
-        return "bootstrap-expect, peers: this version serves clusters of one node: use --bootstrap";
     if (config->join_count > 0)
-        return "join: this version serves clusters of one node: use --bootstrap";
+        return "join: this version adds no nodes to a cluster: begin with all of them, with --bootstrap-expect";
     if (config->force_grace)
         return "force-grace: this version has no grace epochs";
     return NULL;
@@ -79,6 +77,10 @@ int main(int argument_count, char **arguments)
     log_line(&log, LOG_INFO, "qnfsd %s: data in %s", QNFS_VERSION, config.data_dir);
     struct node *node;
     enum status status = node_start(&config, arguments, &log, &node, trouble, sizeof(trouble));
+    if (status == STATUS_CLOSED) { /* a signal came while the cluster was being made */
+        log_line(&log, LOG_INFO, "%s: ended", trouble);
+        _exit(EXIT_SUCCESS);
+    }
     if (status != STATUS_OK) {
         fprintf(stderr, "qnfsd: %s\n", trouble);
         _exit(status == STATUS_REFUSED ? EXIT_BAD_USAGE : EXIT_FAILURE);

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "blockstore/block_files.h"
 #include "server/daemon/descriptors.h"
+#include "server/daemon/founding_run.h"
 #include "server/daemon/listener.h"
 #include "server/daemon/recovery.h"
 #include "server/daemon/version.h"
@@ -60,8 +61,9 @@ static enum status node_identify(struct node *node, char *trouble, size_t room)
     }
     if (status != STATUS_NOT_FOUND)
         return node_refuse(trouble, room, status, "reading the node's identity");
-    if (!config->bootstrap) {
-        snprintf(trouble, room, "data-dir: %s belongs to no cluster yet; --bootstrap begins a new one",
+    if (!config->bootstrap && config->bootstrap_expect == 0) {
+        snprintf(trouble, room,
+                 "data-dir: %s belongs to no cluster yet; --bootstrap or --bootstrap-expect begins a new one",
                  config->data_dir);
         return STATUS_REFUSED;
     }
@@ -70,12 +72,24 @@ static enum status node_identify(struct node *node, char *trouble, size_t room)
     status = data_directory_has_state(&node->disk, &has_state);
     if (status == STATUS_OK && has_state) {
         snprintf(trouble, room,
-                 "data-dir: %s holds a state, but its file `node` is missing: --bootstrap would destroy it",
+                 "data-dir: %s holds a state, but its file `node` is missing: a new cluster would destroy it",
                  config->data_dir);
         return STATUS_BAD_DATA;
     }
     if (status != STATUS_OK)
         return node_refuse(trouble, room, status, "looking at the data directory");
+    if (config->bootstrap_expect > 0) {
+        struct founding_request request = {
+            .config = config,
+            .disk = &node->disk,
+            .log_options = node_log_options(node),
+            .tls = node->peers.tls,
+            .random = node->random,
+            .clock = node->clock,
+            .log = node->log,
+        };
+        return founding_run(&request, &node->identity, &node->founders, trouble, room);
+    }
     struct configuration founder = {.count = 1, .members = {{.id = 1, .role = MEMBER_VOTER}}};
     node->identity.node_id = 1;
     node->random.fill(node->random.context, node->identity.cluster_id, sizeof(node->identity.cluster_id));

@@ -12,6 +12,7 @@ struct node;
 /* Builds and starts the node; it serves as soon as it is registered in its cluster (a `ready` line in the log). `config`,
  * `arguments` (main's, for a process that begins anew) and `log` must outlive it. On failure `trouble` is one line for the operator:
  * STATUS_REFUSED: what was asked cannot be (no start mode for an empty directory, directory in use): exit 2.
+ * STATUS_CLOSED: SIGTERM or SIGINT came while a cluster of several nodes was being made: exit 0.
  * STATUS_BAD_DATA: damaged data directory. STATUS_NO_SPACE, STATUS_IO: exit 1. */
 MUST_CHECK enum status node_start(const struct config *config, char *const *arguments, const struct log *log,
                                   struct node **node, char *trouble, size_t room);

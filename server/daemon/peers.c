@@ -34,7 +34,17 @@ enum status peers_open(struct peers *peers, const struct config *config, const s
     if (config->peer_ca == NULL)
         return STATUS_OK;
     struct peer_tls_files files = {config->peer_ca, config->peer_cert, config->peer_key};
-    return peer_tls_context_create(&files, &peers->tls, (struct span){(uint8_t *)trouble, room});
+    char problem[512];
+    if (peer_tls_context_create(&files, &peers->tls, (struct span){(uint8_t *)problem, sizeof(problem)}) != STATUS_OK) {
+        snprintf(trouble, room, "peer-ca, peer-cert, peer-key: %s", problem);
+        return STATUS_REFUSED;
+    }
+    if (config->advertise.host != NULL && !peer_tls_context_covers(peers->tls, config->advertise.host)) {
+        snprintf(trouble, room, "peer-cert: %s does not cover %s, the host of advertise: issue it with --host %s",
+                 config->peer_cert, config->advertise.host, config->advertise.host);
+        return STATUS_REFUSED;
+    }
+    return STATUS_OK;
 }
 
 void peers_close(struct peers *peers)

@@ -49,6 +49,10 @@ static enum status read_list(struct fixture *fixture, char **arguments)
 
 #define READ(fixture, ...) read_list((fixture), (char *[]){"qnfsd", __VA_ARGS__, NULL})
 
+/* With what is needed as soon as there are other nodes; this one is b:2. */
+#define READ_NODES(fixture, ...)                                                                                       \
+    READ(fixture, "--advertise", "b:2", "--peer-ca", "ca", "--peer-cert", "cert", "--peer-key", "key", __VA_ARGS__)
+
 /* Whatever is wrong is one line, and names what it is about. */
 #define REFUSE(fixture, word, ...)                                                                                     \
     do {                                                                                                               \
@@ -56,6 +60,10 @@ static enum status read_list(struct fixture *fixture, char **arguments)
         assert_non_null(strstr((fixture)->trouble, (word)));                                                           \
         assert_null(strchr((fixture)->trouble, '\n'));                                                                 \
     } while (0)
+
+#define REFUSE_NODES(fixture, word, ...)                                                                               \
+    REFUSE(fixture, word, "--advertise", "b:2", "--peer-ca", "ca", "--peer-cert", "cert", "--peer-key", "key",         \
+           __VA_ARGS__)
 
 static const char *write_file(struct fixture *fixture, const char *text)
 {
@@ -124,13 +132,13 @@ static void every_flag_is_read(void **state)
     assert_int_equal(config->gateway_threads, 3);
     assert_true(config->force_grace);
 
-    assert_int_equal(READ(fixture, "--bootstrap-expect", "3", "--peers", "a:1,b:2,,c:3"), STATUS_OK);
+    assert_int_equal(READ_NODES(fixture, "--bootstrap-expect", "3", "--peers", "a:1,b:2,,c:3"), STATUS_OK);
     assert_int_equal(config->bootstrap_expect, 3);
     assert_int_equal(config->peer_count, 3);
     assert_string_equal(config->peers[0], "a:1");
     assert_string_equal(config->peers[2], "c:3");
 
-    assert_int_equal(READ(fixture, "--join=a:1"), STATUS_OK);
+    assert_int_equal(READ_NODES(fixture, "--join=a:1"), STATUS_OK);
     assert_int_equal(config->join_count, 1);
     assert_string_equal(config->join[0], "a:1");
 
@@ -193,6 +201,46 @@ static void wrong_flags_are_one_line(void **state)
     REFUSE(fixture, "--config", "--config");
 }
 
+/* What several nodes need, and how their lists must fit. */
+static void nodes_must_fit_together(void **state)
+{
+    struct fixture *fixture = *state;
+    struct config *config = &fixture->config;
+    /* This node may be among the peers, or not. */
+    assert_int_equal(READ_NODES(fixture, "--bootstrap-expect", "3", "--peers", "a:1,c:3"), STATUS_OK);
+    assert_int_equal(READ_NODES(fixture, "--bootstrap-expect", "2", "--peers", "a:1,B:2"), STATUS_OK);
+    assert_int_equal(config->bootstrap_expect, 2);
+    /* One node alone. */
+    assert_int_equal(READ(fixture, "--bootstrap-expect", "1"), STATUS_OK);
+    assert_true(config->bootstrap && config->bootstrap_expect == 0);
+    assert_int_equal(READ_NODES(fixture, "--bootstrap-expect", "1", "--peers", "b:2"), STATUS_OK);
+    assert_true(config->bootstrap);
+    /* A member's start: no mode, but certificates. */
+    assert_int_equal(READ_NODES(fixture, "--nfs", "0.0.0.0:1"), STATUS_OK);
+    REFUSE_NODES(fixture, "names 2", "--bootstrap-expect", "3", "--peers", "a:1,b:2");
+    REFUSE_NODES(fixture, "names 3", "--bootstrap-expect", "2", "--peers", "a:1,c:3");
+    REFUSE_NODES(fixture, "names 2", "--bootstrap-expect", "1", "--peers", "a:1");
+    REFUSE_NODES(fixture, "twice", "--bootstrap-expect", "3", "--peers", "a:1,c:3,A:1");
+    REFUSE_NODES(fixture, "'a' is not HOST:PORT", "--bootstrap-expect", "2", "--peers", "a,b:2");
+    REFUSE_NODES(fixture, "'a:0' is not", "--bootstrap-expect", "2", "--peers", "a:0,b:2");
+    REFUSE_NODES(fixture, "wants --peers", "--bootstrap-expect", "3");
+    REFUSE_NODES(fixture, "peers: only", "--peers", "a:1");
+    REFUSE_NODES(fixture, "peers: only", "--bootstrap", "--peers", "a:1");
+    REFUSE_NODES(fixture, "only one of", "--bootstrap", "--bootstrap-expect", "2", "--peers", "a:1");
+    REFUSE_NODES(fixture, "join: 'x' is not", "--join", "a:1,x");
+    REFUSE_NODES(fixture, "join: 'a:1' stands there twice", "--join", "a:1,a:1");
+    REFUSE(fixture, "advertise: wanted with bootstrap-expect", "--bootstrap-expect", "2", "--peers", "a:1,b:2");
+    REFUSE(fixture, "advertise: wanted with join", "--join", "a:1");
+    REFUSE(fixture, "no address that others can call", "--bootstrap", "--advertise", "0.0.0.0:7049");
+    REFUSE(fixture, "no address that others can call", "--bootstrap", "--advertise", "[::]:7049");
+    REFUSE(fixture, "advertise: 'a b:1' is not", "--bootstrap", "--advertise", "a b:1");
+    REFUSE(fixture, "peer-key is missing", "--bootstrap", "--peer-ca", "ca", "--peer-cert", "cert");
+    REFUSE(fixture, "peer-ca is missing", "--bootstrap", "--peer-key", "key");
+    REFUSE(fixture, "peer-cert is missing", "--bootstrap", "--peer-ca", "ca", "--peer-key", "key");
+    REFUSE(fixture, "wanted as soon as", "--advertise", "b:2", "--bootstrap-expect", "2", "--peers", "a:1");
+    REFUSE(fixture, "wanted as soon as", "--advertise", "b:2", "--join", "a:1");
+}
+
 static void the_file_has_the_same_keys(void **state)
 {
     struct fixture *fixture = *state;
@@ -204,8 +252,8 @@ static void the_file_has_the_same_keys(void **state)
                                            "advertise: here:2\n"
                                            "admin: 127.0.0.1:9049\n"
                                            "peer-ca: ca\npeer-cert: cert\npeer-key: key\n"
-                                           "bootstrap: true\n"
-                                           "peers: [a:1, b:2]\n"
+                                           "bootstrap-expect: 2\n"
+                                           "peers: [a:1, here:2]\n"
                                            "log-level: warn\n"
                                            "log-format: json\n"
                                            "gateway-threads: 2\n"
@@ -228,9 +276,9 @@ static void the_file_has_the_same_keys(void **state)
     assert_address(&config->advertise, "here", 2);
     assert_address(&config->admin, "127.0.0.1", 9049);
     assert_string_equal(config->peer_key, "key");
-    assert_true(config->bootstrap);
+    assert_int_equal(config->bootstrap_expect, 2);
     assert_int_equal(config->peer_count, 2);
-    assert_string_equal(config->peers[1], "b:2");
+    assert_string_equal(config->peers[1], "here:2");
     assert_int_equal(config->log_level, LOG_WARN);
     assert_true(config->log_json);
     assert_int_equal(config->gateway_threads, 2);
@@ -318,6 +366,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_flag_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(help_and_version_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_flags_are_one_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(nodes_must_fit_together, setup, teardown),
         cmocka_unit_test_setup_teardown(the_file_has_the_same_keys, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flag_beats_the_file_wherever_it_stands, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_files_are_one_line_with_the_name, setup, teardown),
