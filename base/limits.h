@@ -359,6 +359,8 @@
 #define NODE_START_BYTES (4ull << 20)
 /* How long SIGTERM waits for the answers that clients wait for. */
 #define NODE_DRAIN_MS 10000u
+/* How long a leader that stops waits until another node leads. */
+#define NODE_HAND_OVER_MS 1000u
 /* A gateway loop, raft loop, log writer or applier that has not turned over for so long is sick: /healthz says so. They
  * wake at least every WORKER_SLEEP_MS. */
 #define NODE_ALIVE_MS 3000u

@@ -305,6 +305,19 @@ static void node_drain(struct node *node)
     while (node_under_way(node) > 0 && node->clock.boot_ms(node->clock.context) < deadline_ms);
 }
 
+/* A leader that goes lets another one lead at once, so that nobody waits for an election. */
+static void node_hand_over(struct node *node)
+{
+    struct replica_status status;
+    replica_thread_status(node->replica, &status);
+    if (!atomic_load(&node->leader) || configuration_voters(&status.configuration) < 2)
+        return;
+    replica_thread_transfer(node->replica, 0);
+    uint64_t deadline_ms = node->clock.boot_ms(node->clock.context) + NODE_HAND_OVER_MS;
+    while (atomic_load(&node->leader) && node->clock.boot_ms(node->clock.context) < deadline_ms)
+        usleep(1000);
+}
+
 void node_stop(struct node *node)
 {
     /* A node that is still on its way to serving does not begin to. */
@@ -314,6 +327,7 @@ void node_stop(struct node *node)
     atomic_store(&node->serving, false);
     if (node->admin != NULL)
         admin_stop(node->admin);
+    node_hand_over(node);
     if (atomic_load(&node->loops_started) > 0)
         node_drain(node);
     uint32_t loops = atomic_load(&node->loops_started);
