@@ -1,6 +1,6 @@
 /* operations_bench.c: how many operations a second a server gives one connection, and what they cost it in CPU.
  *
- *   operations_bench --server HOST:PORT --export /data [--pid SERVER] [--in-flight N] [--seconds S | --count N]
+ *   operations_bench --server HOST:PORT --export /data [--pid SERVER,...] [--in-flight N] [--seconds S | --count N]
  *                    [OPERATION ...]
  *
  * Operations: getattr, lookup, read (4 KiB), create (one OPEN compound, durable), mkdir, remove (of what
@@ -9,10 +9,10 @@
  * from /proc) and of its own. Any NFSv4.1 server will do, so two can be compared in one run. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "tests/bench/process_cpu.h"
 #include "tests/support/rpc_peer.h"
 
 #define SLOTS_MAX 64u
@@ -25,40 +25,13 @@ struct bench {
     const char *operation;
     uint32_t in_flight;
     double seconds;
-    long pid;
+    const char *pids; /* of the servers; NULL: not known */
     uint64_t names;   /* made so far */
     uint64_t removed; /* of them, in the order in which they were made */
     uint64_t count;   /* operations of a run; 0: as many as `seconds` allow */
     uint64_t errors;
     uint32_t xid_of_slot[SLOTS_MAX];
 };
-
-static double process_cpu_seconds(long pid)
-{
-    char path[64];
-    char text[1024];
-    unsigned long user = 0;
-    unsigned long system = 0;
-    snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-    FILE *file = fopen(path, "r");
-    if (file == NULL)
-        return 0;
-    size_t size = fread(text, 1, sizeof(text) - 1, file);
-    fclose(file);
-    text[size] = '\0';
-    const char *rest = strrchr(text, ')'); /* the name may hold anything */
-    if (rest == NULL || sscanf(rest + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
-        return 0;
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-}
-
-static double own_cpu_seconds(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
 
 static void add_getattr(struct nfs_compound_builder *builder)
 {
@@ -158,7 +131,7 @@ static void run(struct bench *bench, const char *operation)
     bench->errors = 0;
     for (uint32_t slot = 0; slot < bench->in_flight; slot++)
         send_on_slot(bench, slot);
-    double server_cpu = bench->pid > 0 ? process_cpu_seconds(bench->pid) : 0;
+    double server_cpu = process_cpu_seconds(bench->pids);
     double own_cpu = own_cpu_seconds();
     uint64_t begin_ms = test_now_ms();
     uint64_t count = 0;
@@ -168,12 +141,12 @@ static void run(struct bench *bench, const char *operation)
         count++;
     }
     double elapsed = (double)(test_now_ms() - begin_ms) / 1000;
-    server_cpu = bench->pid > 0 ? process_cpu_seconds(bench->pid) - server_cpu : 0;
+    server_cpu = process_cpu_seconds(bench->pids) - server_cpu;
     own_cpu = own_cpu_seconds() - own_cpu;
     for (uint32_t slot = 0; slot < bench->in_flight; slot++)
         receive_one(bench, false);
     printf("%-8s in flight %2u: %8.0f/s", operation, bench->in_flight, (double)count / elapsed);
-    if (bench->pid > 0)
+    if (bench->pids != NULL)
         printf("  server CPU %6.2f us", server_cpu * 1e6 / (double)count);
     printf("  client CPU %6.2f us  errors %llu\n", own_cpu * 1e6 / (double)count, (unsigned long long)bench->errors);
     fflush(stdout);
@@ -228,7 +201,7 @@ int main(int argument_count, char **arguments)
         else if (strcmp(arguments[next], "--export") == 0)
             export = value;
         else if (strcmp(arguments[next], "--pid") == 0)
-            bench.pid = strtol(value, NULL, 10);
+            bench.pids = value;
         else if (strcmp(arguments[next], "--in-flight") == 0)
             bench.in_flight = (uint32_t)strtoul(value, NULL, 10);
         else if (strcmp(arguments[next], "--count") == 0)
@@ -240,8 +213,9 @@ int main(int argument_count, char **arguments)
     }
     bool bad = next < argument_count && strncmp(arguments[next], "--", 2) == 0;
     if (bad || !rpc_address_parse(server, &address) || bench.in_flight < 1 || bench.in_flight > SLOTS_MAX) {
-        fprintf(stderr, "usage: operations_bench [--server HOST:PORT] [--export PATH] [--pid PID] [--in-flight 1..64]"
-                        " [--seconds S | --count N] [getattr|lookup|read|create|mkdir|remove ...]\n");
+        fprintf(stderr,
+                "usage: operations_bench [--server HOST:PORT] [--export PATH] [--pid PID,...] [--in-flight 1..64]"
+                " [--seconds S | --count N] [getattr|lookup|read|create|mkdir|remove ...]\n");
         return 2;
     }
     static const struct nfs_identity identity = {.machine = "bench"};

@@ -154,7 +154,7 @@ class Client:
         sh("ip", "link", "set", self.tap, "mtu", str(self.mtu), "up")
         mounts = ["%s=%s=%s" % (d, e, ",".join(filter(None, ["vers=" + self.version, "port=%d" % self.port, o]))) for d, e, o in self.mounts]
         self.write_env(KC_NAME=self.name, KC_IP=self.ip, KC_MTU=self.mtu, KC_SERVER=host_ip if self.server == "host" else self.server,
-                       KC_MOUNTS=" ".join(mounts), KC_SHARE=" ".join([HOME] + [os.path.realpath(p) for p in self.share]), KC_HOME=HOME,
+                       KC_GATEWAY="" if self.server == "host" else host_ip, KC_MOUNTS=" ".join(mounts), KC_SHARE=" ".join([HOME] + [os.path.realpath(p) for p in self.share]), KC_HOME=HOME,
                        KC_UNIQUE_ID=self.unique_id, KC_AGENT_PORT=AGENT_PORT)
         if self.cpu == "auto":      # UML's ptrace round trips are 3-4 times cheaper on one CPU
             cpus = sorted(os.sched_getaffinity(0))

@@ -113,3 +113,5 @@ class Lab:
         for keeper in self.keepers.values():
             keeper.kill()
             keeper.wait()
+        for network in NETWORKS:
+            run("ip", "link", "del", network, check=False)
