@@ -150,14 +150,19 @@ void node_lease_ping(struct node_lease *nodes, uint64_t node, const Qnfs__NodePi
         state_compare_report(&nodes->compare, node, ping->hash_index, ping->hash.data);
 }
 
+/* Whether nobody else can have led when the round was the next one. A member that was told to take over may be elected
+ * whatever was promised. */
+static bool only_leader(const struct node_lease_now *now, uint64_t round, uint64_t now_ms)
+{
+    return (now->view.may_lease && now_ms < now->promised_until_ms) || now->confirmed >= round;
+}
+
 static void pongs_send(struct node_lease *nodes, const struct node_lease_now *now, uint64_t now_ms,
                        struct raft_loop_actions *actions)
 {
-    /* A member that was told to take over may be elected whatever was promised. */
-    bool promised = now->view.may_lease && now_ms < now->promised_until_ms;
     for (uint32_t i = 0; i < CLUSTER_MEMBERS_MAX; i++) {
         struct node_heard *heard = &nodes->heard[i];
-        if (heard->pong_sent_ms == 0 || !(promised || now->confirmed >= heard->pong_round))
+        if (heard->pong_sent_ms == 0 || !only_leader(now, heard->pong_round, now_ms))
             continue;
         Qnfs__Peer *peer = raft_loop_send(actions, heard->node);
         Qnfs__NodePong *pong = ARENA_NEW(&actions->arena, Qnfs__NodePong);
@@ -206,18 +211,36 @@ static uint64_t process_lost_at(const struct node_lease *nodes, const struct nod
     return lost_at > again_at ? lost_at : again_at;
 }
 
-static void losses_report(struct node_lease *nodes, uint64_t now_ms, struct raft_loop_actions *actions)
+static void losses_report(struct node_lease *nodes, const struct node_lease_now *now, uint64_t now_ms,
+                          struct raft_loop_actions *actions)
 {
     for (uint32_t i = 0; i < nodes->process_count; i++) {
         struct node_process *process = &nodes->processes[i];
         /* This node's own: this one, or an earlier one that this one's registration closes. */
-        if (process->node == nodes->id || now_ms < process_lost_at(nodes, process))
+        if (process->node == nodes->id)
+            continue;
+        if (now_ms < process_lost_at(nodes, process)) {
+            process->lost_round = 0;
+            continue;
+        }
+        if (process->lost_round == 0)
+            process->lost_round = now->next_round;
+        if (!only_leader(now, process->lost_round, now_ms))
             continue;
         process->lost_ms = now_ms;
         struct raft_loop_action *action = raft_loop_act(actions, RAFT_LOOP_DO_LOST);
         action->node = process->node;
         action->incarnation = process->incarnation;
+        action->term = nodes->term;
     }
+}
+
+/* What came while this process stood still is not read yet. */
+static void still_time_forgive(struct node_lease *nodes, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < nodes->process_count && now_ms > nodes->stepped_ms + NODE_LEASE_MARGIN_MS; i++)
+        nodes->processes[i].from_ms = now_ms;
+    nodes->stepped_ms = now_ms;
 }
 
 /* --- leading: beginning, health, hashes --- */
@@ -234,6 +257,7 @@ static void lead_begin(struct node_lease *nodes, uint64_t term, uint64_t now_ms)
     bool expired = nodes->previous_leader != 0 && nodes->previous_term + 1 == term &&
                    nodes->asked_term != nodes->previous_term && now_ms > NODE_LOST_MS;
     nodes->term = term;
+    nodes->stepped_ms = now_ms;
     nodes->sick_since_ms = 0;
     nodes->handed_over = nodes->sick = false;
     memset(nodes->heard, 0, sizeof nodes->heard);
@@ -243,7 +267,7 @@ static void lead_begin(struct node_lease *nodes, uint64_t term, uint64_t now_ms)
         if (expired && process->node == nodes->previous_leader)
             process->from_ms = now_ms + NODE_LEASE_MARGIN_MS - NODE_LOST_MS;
         process->new_here = false;
-        process->lost_ms = 0;
+        process->lost_round = process->lost_ms = 0;
     }
     state_compare_lead(&nodes->compare);
 }
@@ -332,7 +356,8 @@ bool node_lease_advance(struct node_lease *nodes, const struct node_lease_now *n
         hand_over = health_advance(nodes, &now->view, now_ms, actions);
         compare_advance(nodes, now_ms, actions);
         pongs_send(nodes, now, now_ms, actions);
-        losses_report(nodes, now_ms, actions);
+        still_time_forgive(nodes, now_ms);
+        losses_report(nodes, now, now_ms, actions);
     } else if (nodes->promised_until_ms == UINT64_MAX) {
         nodes->promised_until_ms = 0;
     }
@@ -358,7 +383,8 @@ uint64_t node_lease_deadline(const struct node_lease *nodes, const struct node_l
     if (nodes->term == 0)
         return deadline_ms;
     for (uint32_t i = 0; i < nodes->process_count; i++) {
-        if (nodes->processes[i].node != nodes->id)
+        /* Who is missed already is reported when a round is confirmed. */
+        if (nodes->processes[i].node != nodes->id && nodes->processes[i].lost_round == 0)
             earlier(&deadline_ms, process_lost_at(nodes, &nodes->processes[i]));
     }
     if (!configuration_sole_voter(now->view.configuration, nodes->id) && nodes->healthy_ms != 0) {

@@ -5,7 +5,8 @@
  * answers only when it is certain that nobody else led when the ping came: its promises hold (leader_lease.h), or a round that
  * was sent after the ping is confirmed. A leader's own lease is its promises.
  *
- * A process whose last ping came NODE_LOST_MS ago is certainly silent, and is reported. A new leader does not know what its
+ * A process whose last ping came NODE_LOST_MS ago is certainly silent, and is reported, if it is as certain that nobody else
+ * leads by now. After a time in which this process stood still, others have a full lease to be heard. A new leader does not know what its
  * predecessor has answered, so it counts from its election; but when it was elected in the very next term and by time-out, a
  * majority's promises to the predecessor have run out, and with them the predecessor's own lease. Who was reported gets no
  * answer in this term any more: it must not come back to life while its loss is on its way into the log.
@@ -33,9 +34,10 @@ struct node_heard {
 struct node_process {
     uint64_t node;
     uint64_t incarnation;
-    uint64_t from_ms; /* known, or led, since: as if it had been heard then */
-    bool new_here;    /* it has registered while this node led: until it knows its incarnation its pings say 0 */
-    uint64_t lost_ms; /* when it was reported; 0: it was not */
+    uint64_t from_ms;    /* known, or led, since: as if it had been heard then */
+    bool new_here;       /* it has registered while this node led: until it knows its incarnation its pings say 0 */
+    uint64_t lost_round; /* of pings, sent after it was missed; 0: it is not missed */
+    uint64_t lost_ms;    /* when it was reported; 0: it was not */
 };
 
 struct node_lease {
@@ -56,7 +58,8 @@ struct node_lease {
     bool diverged;          /* and was said to be */
 
     /* leadership */
-    uint64_t term; /* in which this node leads; 0: it does not */
+    uint64_t term;       /* in which this node leads; 0: it does not */
+    uint64_t stepped_ms; /* the newest advance */
     uint64_t previous_leader;
     uint64_t previous_term;
     uint64_t asked_term; /* the leader of this term has told this node to take over */

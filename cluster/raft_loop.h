@@ -80,7 +80,9 @@ enum raft_loop_action_kind {
     RAFT_LOOP_DO_BARRIER, /* to `reader`: what it asked under `number` must see entry `index` */
     /* `alive` is new: true, this node is heard; false, its lease has lapsed: it falls silent. It begins as false. */
     RAFT_LOOP_DO_ALIVE,
-    RAFT_LOOP_DO_LOST, /* leading: process `incarnation` of node `node` is certainly silent: node_lost may be logged */
+    /* Leading: process `incarnation` of node `node` is certainly silent, and stays so in this `term`: node_lost may be logged.
+     * In an entry of a later term it must have no effect: another leader may have heard of the process again. */
+    RAFT_LOOP_DO_LOST,
     RAFT_LOOP_DO_DIVERGED, /* this node's state is not that of the others at entry `index`: it must stop */
     RAFT_LOOP_DO_ALARM,    /* states differ at `index` and there is no majority to say who is right: log it, go on */
     RAFT_LOOP_DO_SICK,     /* this node is not healthy and cannot get rid of its leadership: it must stop */
@@ -100,6 +102,7 @@ struct raft_loop_action {
     uint64_t index;
     bool alive;
     uint64_t incarnation;
+    uint64_t term;
 };
 
 /* The list of one step; memory is its arena's and lives until the next step. */

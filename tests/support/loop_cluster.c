@@ -10,8 +10,13 @@
 #include "base/limits.h"
 #include "proto/log_entry.h"
 
-#define DELAY_MS 1u
 #define ROOM_BYTES (4u << 20)
+
+uint64_t loop_node_now(const struct loop_cluster *cluster, const struct loop_node *node)
+{
+    int64_t now_ms = (int64_t)cluster->now_ms;
+    return (uint64_t)(now_ms + node->clock_ms + now_ms * node->skew / 10000);
+}
 
 /* --- what a node's shell does --- */
 
@@ -21,12 +26,16 @@ static void frame_send(struct loop_cluster *cluster, const struct loop_node *nod
     cluster->frames[action->message->body_case]++;
     struct slice bytes =
         peer_frame_pack(action->message, action->data, action->data_count, (struct span){cluster->room, ROOM_BYTES});
-    if (cluster->cut[node->id][action->node])
+    if (cluster->cut[node->id][action->node] || cluster->closed[node->id][action->node] ||
+        random_seeded_next(&cluster->random) % 1000 < cluster->loss)
         return;
     struct loop_packet *packet = calloc(1, sizeof *packet);
     packet->from = node->id;
     packet->to = action->node;
-    packet->due_ms = cluster->now_ms + DELAY_MS;
+    packet->due_ms = cluster->now_ms + 1 + random_seeded_next(&cluster->random) % cluster->delay_max_ms;
+    if (packet->due_ms < cluster->due_ms[node->id][action->node])
+        packet->due_ms = cluster->due_ms[node->id][action->node];
+    cluster->due_ms[node->id][action->node] = packet->due_ms;
     packet->bytes = buffer_create(bytes.size_bytes);
     memcpy(packet->bytes->data, bytes.data, bytes.size_bytes);
     packet->bytes->size_bytes = bytes.size_bytes;
@@ -76,7 +85,7 @@ static void carry(struct loop_cluster *cluster, struct loop_node *node)
             assert_true(action->alive != node->alive);
             node->alive = action->alive;
             if (!node->alive)
-                node->silent_ms = cluster->now_ms;
+                node->silent_ms = loop_node_now(cluster, node);
             break;
         case RAFT_LOOP_DO_LOST:
             assert_true(node->loss_count < LOOP_EVENTS_MAX);
@@ -94,8 +103,9 @@ static void carry(struct loop_cluster *cluster, struct loop_node *node)
 
 void loop_node_step(struct loop_cluster *cluster, struct loop_node *node, struct raft_loop_message *message)
 {
-    raft_loop_step(node->loop, message, cluster->now_ms, 0, &node->actions);
-    assert_true(node->actions.deadline_ms > cluster->now_ms);
+    uint64_t now_ms = loop_node_now(cluster, node);
+    raft_loop_step(node->loop, message, now_ms, 0, &node->actions);
+    assert_true(node->actions.deadline_ms > now_ms);
     carry(cluster, node);
 }
 
@@ -136,6 +146,8 @@ static void log_carry(struct loop_cluster *cluster, struct loop_node *node, stru
     struct replica_message message = {.index = request->index, .epoch = request->epoch};
     switch (request->kind) {
     case LOG_REQUEST_VOTE:
+        node->log_term = request->term;
+        node->log_vote = request->vote;
         message.kind = REPLICA_VOTE_SAVED;
         replica_tell(cluster, node, &message);
         break;
@@ -168,8 +180,10 @@ static void entry_apply(struct loop_node *node, struct replica_entry *entry)
     assert_true(entry->index == node->applied_index + 1);
     if (entry->kind == REPLICA_ENTRY_COMMANDS) {
         assert_int_equal(log_entry_open(&reader, buffer_slice(entry->bytes)), STATUS_OK);
-        while (log_entry_next(&reader, &command, &content))
-            node->commands[node->command_count++] = (char)command.data[0];
+        while (log_entry_next(&reader, &command, &content)) {
+            assert_true(command.size_bytes == sizeof(uint32_t) && node->command_count < LOOP_ENTRIES_MAX);
+            memcpy(&node->commands[node->command_count++], command.data, sizeof(uint32_t));
+        }
     }
     buffer_put(entry->bytes);
     node->applied_index = entry->index;
@@ -178,7 +192,7 @@ static void entry_apply(struct loop_node *node, struct replica_entry *entry)
 static void node_work(struct loop_cluster *cluster, struct loop_node *node)
 {
     struct list_link *link;
-    struct raft_loop_message message = {.kind = RAFT_LOOP_HEALTHY, .at_ms = cluster->now_ms};
+    struct raft_loop_message message = {.kind = RAFT_LOOP_HEALTHY, .at_ms = loop_node_now(cluster, node)};
     if (cluster->now_ms % 20 == 0 && !node->unhealthy)
         loop_node_step(cluster, node, &message);
     size_t todo = 0; /* what comes meanwhile is for the next time */
@@ -197,7 +211,7 @@ static void node_work(struct loop_cluster *cluster, struct loop_node *node)
         replica_tell(cluster, node, &applied);
     }
     message = (struct raft_loop_message){.kind = RAFT_LOOP_TICK};
-    if (cluster->now_ms >= node->actions.deadline_ms)
+    if (loop_node_now(cluster, node) >= node->actions.deadline_ms)
         loop_node_step(cluster, node, &message);
 }
 
@@ -210,28 +224,35 @@ static void packet_free(struct loop_packet *packet)
     free(packet);
 }
 
+static void packet_deliver(struct loop_cluster *cluster, struct loop_node *to, const struct loop_packet *packet)
+{
+    struct arena arena;
+    struct peer_frame frame;
+    arena_init(&arena);
+    assert_int_equal(peer_frame_open(buffer_slice(packet->bytes), &arena, &frame), STATUS_OK);
+    struct raft_loop_message message = {.kind = RAFT_LOOP_FRAME, .node = packet->from, .frame = &frame};
+    loop_node_step(cluster, to, &message);
+    arena_fini(&arena);
+}
+
 static void packets_deliver(struct loop_cluster *cluster)
 {
+    struct list due;
     struct list_link *next;
+    list_init(&due);
     for (struct list_link *link = list_first(&cluster->packets); link != NULL; link = next) {
         struct loop_packet *packet = container_of(link, struct loop_packet, link);
-        struct loop_node *to = &cluster->nodes[packet->to - 1];
         next = list_next(&cluster->packets, link);
-        if (packet->due_ms > cluster->now_ms)
-            break;
-        if (to->stopped)
+        if (packet->due_ms > cluster->now_ms || cluster->nodes[packet->to - 1].stopped)
             continue;
-        struct arena arena;
-        struct peer_frame frame;
-        arena_init(&arena);
-        if (!cluster->cut[packet->from][packet->to]) {
-            assert_int_equal(peer_frame_open(buffer_slice(packet->bytes), &arena, &frame), STATUS_OK);
-            struct raft_loop_message message = {.kind = RAFT_LOOP_FRAME, .node = packet->from, .frame = &frame};
-            loop_node_step(cluster, to, &message);
-            next = list_next(&cluster->packets, link);
-        }
+        list_remove(link);
+        list_append(&due, link);
+    }
+    while ((next = list_first(&due)) != NULL) {
+        struct loop_packet *packet = container_of(next, struct loop_packet, link);
+        if (!cluster->cut[packet->from][packet->to])
+            packet_deliver(cluster, &cluster->nodes[packet->to - 1], packet);
         packet_free(packet);
-        arena_fini(&arena);
     }
 }
 
@@ -244,8 +265,11 @@ static void leases_check(const struct loop_cluster *cluster)
             commit_index = cluster->nodes[i].commit_index;
     }
     for (uint32_t i = 0; i < cluster->count; i++) {
-        if (cluster->nodes[i].lease_until_ms > cluster->now_ms)
-            assert_true(cluster->nodes[i].commit_index == commit_index);
+        const struct loop_node *node = &cluster->nodes[i];
+        if (node->lease_until_ms > loop_node_now(cluster, node) && node->commit_index < commit_index)
+            fail_msg("seed %llu, t %llu: node %llu has a lease, and lacks what is committed",
+                     (unsigned long long)cluster->seed, (unsigned long long)cluster->now_ms,
+                     (unsigned long long)node->id);
     }
 }
 
@@ -262,49 +286,87 @@ void loop_cluster_run(struct loop_cluster *cluster, uint64_t ms)
     }
 }
 
+/* From what the log has. */
+static void node_start(struct loop_cluster *cluster, struct loop_node *node)
+{
+    struct log_recovered_entry *entries = calloc(node->log_end, sizeof *entries);
+    struct configuration *configurations = calloc(node->log_end, sizeof *configurations);
+    for (uint64_t i = 0; i < node->log_end; i++) {
+        const struct replica_entry *entry = &node->log[i + 1];
+        entries[i] = (struct log_recovered_entry){entry->term, entry->kind, NULL, (uint32_t)entry->bytes->size_bytes};
+        if (entry->kind != REPLICA_ENTRY_CONFIGURATION)
+            continue;
+        assert_int_equal(configuration_decode(buffer_slice(entry->bytes), &configurations[i]), STATUS_OK);
+        entries[i].configuration = &configurations[i];
+    }
+    struct log_recovered recovered = {.term = node->log_term,
+                                      .vote = node->log_vote,
+                                      .first_index = 1,
+                                      .entry_count = node->log_end,
+                                      .entries = entries};
+    node->lives++;
+    struct raft_loop_options options = {
+        .replica = {.id = node->id,
+                    .seed = cluster->seed * 1000 + node->id * 100 + node->lives,
+                    .election_ms = REPLICA_ELECTION_MS,
+                    .heartbeat_ms = REPLICA_HEARTBEAT_MS,
+                    .applied_index = node->applied_index,
+                    .feature_level = 1},
+        .nonce = random_seeded_next(&cluster->random),
+    };
+    node->loop = raft_loop_create(&options, &recovered);
+    free(entries);
+    free(configurations);
+    struct replica_message start = {.kind = REPLICA_START};
+    replica_tell(cluster, node, &start);
+}
+
 static void node_init(struct loop_cluster *cluster, uint32_t position)
 {
     struct loop_node *node = &cluster->nodes[position];
     struct configuration configuration = {.count = cluster->count};
     for (uint32_t i = 0; i < cluster->count; i++)
         configuration.members[i] = (struct member){i + 1, MEMBER_VOTER};
-    struct log_recovered_entry entry = {
-        .term = 1, .kind = REPLICA_ENTRY_CONFIGURATION, .configuration = &configuration};
-    struct log_recovered recovered = {.term = 1, .first_index = 1, .entry_count = 1, .entries = &entry};
-    struct raft_loop_options options = {
-        .replica = {.id = position + 1,
-                    .seed = position + 7,
-                    .election_ms = REPLICA_ELECTION_MS,
-                    .heartbeat_ms = REPLICA_HEARTBEAT_MS,
-                    .feature_level = 1},
-        .nonce = 1000 * (position + 1),
-    };
     node->id = position + 1;
+    node->log_term = 1;
     node->log[1] = (struct replica_entry){1, 1, REPLICA_ENTRY_CONFIGURATION, buffer_create(CONFIGURATION_MAX_BYTES)};
     node->log[1].bytes->size_bytes =
         configuration_encode(&configuration, (struct span){node->log[1].bytes->data, CONFIGURATION_MAX_BYTES});
     node->log_end = 1;
     list_init(&node->requests);
-    node->loop = raft_loop_create(&options, &recovered);
     raft_loop_actions_init(&node->actions);
-    struct replica_message start = {.kind = REPLICA_START};
-    replica_tell(cluster, node, &start);
-    for (uint32_t i = 0; i < cluster->count; i++) {
-        struct raft_loop_message opened = {.kind = RAFT_LOOP_OPENED, .node = i + 1};
-        if (i != position)
-            loop_node_step(cluster, node, &opened);
-    }
+    node_start(cluster, node);
 }
 
-void loop_cluster_init(struct loop_cluster *cluster, uint32_t count)
+void loop_cluster_init(struct loop_cluster *cluster, uint32_t count, uint64_t seed)
 {
     memset(cluster, 0, sizeof *cluster);
     cluster->count = count;
-    cluster->now_ms = 10000;
+    cluster->now_ms = 100000;
+    cluster->seed = seed;
+    (void)random_from_seed(&cluster->random, seed);
+    cluster->delay_max_ms = 1;
     cluster->room = malloc(ROOM_BYTES);
     list_init(&cluster->packets);
     for (uint32_t i = 0; i < count; i++)
         node_init(cluster, i);
+    for (uint32_t i = 0; i < count * count; i++) {
+        if (i / count != i % count)
+            loop_cluster_connect(cluster, i / count + 1, i % count + 1, true);
+    }
+}
+
+static void node_stop(struct loop_node *node)
+{
+    struct list_link *link;
+    while ((link = list_first(&node->requests)) != NULL) {
+        list_remove(link);
+        log_request_free(container_of(link, struct log_request, link));
+    }
+    for (size_t i = 0; i < node->queue_count; i++)
+        buffer_put(node->queue[i].bytes);
+    node->queue_count = 0;
+    raft_loop_destroy(node->loop);
 }
 
 void loop_cluster_fini(struct loop_cluster *cluster)
@@ -314,17 +376,84 @@ void loop_cluster_fini(struct loop_cluster *cluster)
         packet_free(container_of(link, struct loop_packet, link));
     for (uint32_t i = 0; i < cluster->count; i++) {
         struct loop_node *node = &cluster->nodes[i];
-        while ((link = list_first(&node->requests)) != NULL) {
-            list_remove(link);
-            log_request_free(container_of(link, struct log_request, link));
-        }
-        for (size_t j = 0; j < node->queue_count; j++)
-            buffer_put(node->queue[j].bytes);
+        node_stop(node);
         log_truncate(node, 1);
-        raft_loop_destroy(node->loop);
         raft_loop_actions_fini(&node->actions);
     }
     free(cluster->room);
+}
+
+void loop_cluster_connect(struct loop_cluster *cluster, uint64_t from, uint64_t to, bool open)
+{
+    struct raft_loop_message message = {.kind = open ? RAFT_LOOP_OPENED : RAFT_LOOP_CLOSED, .node = to};
+    struct list_link *next;
+    for (struct list_link *link = list_first(&cluster->packets); link != NULL; link = next) {
+        struct loop_packet *packet = container_of(link, struct loop_packet, link);
+        next = list_next(&cluster->packets, link);
+        if (packet->from == from && packet->to == to)
+            packet_free(packet);
+    }
+    cluster->closed[from][to] = !open;
+    if (cluster->nodes[from - 1].stopped)
+        cluster->reset[from][to] = true;
+    else
+        loop_node_step(cluster, &cluster->nodes[from - 1], &message);
+}
+
+void loop_node_resume(struct loop_cluster *cluster, struct loop_node *node)
+{
+    node->stopped = false;
+    for (uint32_t i = 1; i <= cluster->count; i++) {
+        struct raft_loop_message message = {.kind = RAFT_LOOP_CLOSED, .node = i};
+        if (!cluster->reset[node->id][i])
+            continue;
+        cluster->reset[node->id][i] = false;
+        loop_node_step(cluster, node, &message);
+        if (!cluster->closed[node->id][i])
+            loop_cluster_connect(cluster, node->id, i, true);
+    }
+}
+
+void loop_node_restart(struct loop_cluster *cluster, struct loop_node *node)
+{
+    node_stop(node);
+    node->role = REPLICA_FOLLOWER;
+    node->leader = node->lease_until_ms = node->commit_index = node->incarnation = node->barrier_count = 0;
+    node->alive = node->sick = node->stopped = node->apply_held = false;
+    node_start(cluster, node);
+    for (uint32_t i = 1; i <= cluster->count; i++) {
+        if (i == node->id)
+            continue;
+        if (!cluster->closed[i][node->id])
+            loop_cluster_connect(cluster, i, node->id, false);
+        loop_cluster_connect(cluster, i, node->id, true);
+        loop_cluster_connect(cluster, node->id, i, true);
+    }
+}
+
+void loop_cluster_print(const struct loop_cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->count; i++) {
+        const struct loop_node *node = &cluster->nodes[i];
+        struct replica_status status;
+        raft_loop_status(node->loop, &status);
+        print_message(
+            "node %llu: life %u, role %d, term %llu, leader %llu, log %llu, commit %llu, applied %llu, lease %lld, "
+            "alive %d%s%s%s, voters",
+            (unsigned long long)node->id, node->lives, (int)node->role, (unsigned long long)status.term,
+            (unsigned long long)node->leader, (unsigned long long)node->log_end, (unsigned long long)node->commit_index,
+            (unsigned long long)node->applied_index, (long long)(node->lease_until_ms - loop_node_now(cluster, node)),
+            node->alive, node->stopped ? ", stopped" : "", node->unhealthy ? ", unhealthy" : "",
+            node->sick ? ", sick" : "");
+        for (uint32_t j = 0; j < status.configuration.count; j++)
+            print_message(status.configuration.members[j].role == MEMBER_VOTER ? " %llu" : " (%llu)",
+                          (unsigned long long)status.configuration.members[j].id);
+        for (uint32_t j = 1; j <= cluster->count; j++)
+            print_message("%s", cluster->closed[node->id][j] ? " closed"
+                                : cluster->cut[node->id][j]  ? " cut"
+                                                             : " open");
+        print_message("\n");
+    }
 }
 
 struct loop_node *loop_cluster_leader(struct loop_cluster *cluster)
@@ -334,7 +463,7 @@ struct loop_node *loop_cluster_leader(struct loop_cluster *cluster)
         uint32_t followed = 0;
         for (uint32_t i = 0; i < cluster->count; i++) {
             struct loop_node *node = &cluster->nodes[i];
-            if (node->role == REPLICA_LEADER && node->lease_until_ms > cluster->now_ms)
+            if (node->role == REPLICA_LEADER && node->lease_until_ms > loop_node_now(cluster, node))
                 leader = node;
         }
         for (uint32_t i = 0; i < cluster->count && leader != NULL; i++) {
@@ -346,7 +475,8 @@ struct loop_node *loop_cluster_leader(struct loop_cluster *cluster)
             return leader;
         loop_cluster_run(cluster, 1);
     }
-    fail_msg("nobody leads");
+    loop_cluster_print(cluster);
+    fail_msg("seed %llu: nobody leads", (unsigned long long)cluster->seed);
     return NULL;
 }
 
@@ -390,13 +520,18 @@ void loop_cluster_cut(struct loop_cluster *cluster, uint64_t id, bool cut)
 void loop_cluster_register(struct loop_cluster *cluster)
 {
     struct raft_loop_process processes[LOOP_NODES_MAX];
-    for (uint32_t i = 0; i < cluster->count; i++)
-        processes[i] = (struct raft_loop_process){i + 1, 101 + i};
     for (uint32_t i = 0; i < cluster->count; i++) {
-        struct raft_loop_message registered = {.kind = RAFT_LOOP_REGISTERED, .incarnation = 101 + i};
+        struct loop_node *node = &cluster->nodes[i];
+        uint64_t incarnation = 100 * (uint64_t)node->lives + node->id;
+        struct raft_loop_message registered = {.kind = RAFT_LOOP_REGISTERED, .incarnation = incarnation};
+        processes[i] = (struct raft_loop_process){node->id, incarnation};
+        if (node->incarnation != incarnation)
+            loop_node_step(cluster, node, &registered);
+        node->incarnation = incarnation;
+    }
+    for (uint32_t i = 0; i < cluster->count; i++) {
         struct raft_loop_message known = {
             .kind = RAFT_LOOP_PROCESSES, .processes = processes, .process_count = cluster->count};
-        loop_node_step(cluster, &cluster->nodes[i], &registered);
         loop_node_step(cluster, &cluster->nodes[i], &known);
     }
 }

@@ -1,9 +1,10 @@
 /* loop_cluster.h: a few raft loops in one thread, with logs that are safe a moment after they are written, a state that only
- * counts, and a network that delivers whole frames after a moment: for tests of cluster/raft_loop.h. Whatever is wrong
- * fails the test. */
+ * collects commands, clocks that may run apart, and a network that delivers whole frames in order: for tests of
+ * cluster/raft_loop.h. Whatever is wrong fails the test. */
 #ifndef TESTS_SUPPORT_LOOP_CLUSTER_H
 #define TESTS_SUPPORT_LOOP_CLUSTER_H
 
+#include "base/random.h"
 #include "cluster/log_writer.h"
 #include "cluster/raft_loop.h"
 
@@ -27,8 +28,14 @@ struct loop_node {
     uint64_t id;
     struct raft_loop *loop;
     struct raft_loop_actions actions;
-    bool stopped;   /* nothing runs: as by SIGSTOP */
-    bool unhealthy; /* RAFT_LOOP_HEALTHY is not said */
+    bool stopped;      /* nothing runs: as by SIGSTOP */
+    bool unhealthy;    /* RAFT_LOOP_HEALTHY is not said */
+    int64_t clock_ms;  /* its clock is that much ahead, */
+    int64_t skew;      /* and gains that many milliseconds in 10 s */
+    uint64_t log_term; /* what the log writer has saved */
+    uint64_t log_vote;
+    uint64_t incarnation; /* 0: not registered */
+    uint32_t lives;
     struct list requests;
     struct replica_entry log[LOOP_ENTRIES_MAX]; /* by index; what the writer has */
     uint64_t log_end;
@@ -36,7 +43,7 @@ struct loop_node {
     size_t queue_count;
     bool apply_held;
     uint64_t applied_index;
-    char commands[LOOP_ENTRIES_MAX]; /* the first byte of each that was applied, in order */
+    uint32_t commands[LOOP_ENTRIES_MAX]; /* that were applied, in order: each is a number */
     size_t command_count;
 
     enum replica_role role;
@@ -68,22 +75,42 @@ struct loop_cluster {
     struct loop_node nodes[LOOP_NODES_MAX]; /* ids 1, 2, ... */
     uint32_t count;
     bool cut[LOOP_NODES_MAX + 1][LOOP_NODES_MAX + 1]; /* from, to: what is sent is lost */
+    bool closed[LOOP_NODES_MAX + 1][LOOP_NODES_MAX + 1];
+    bool reset[LOOP_NODES_MAX + 1][LOOP_NODES_MAX + 1];      /* a stopped node does not know yet */
+    uint64_t due_ms[LOOP_NODES_MAX + 1][LOOP_NODES_MAX + 1]; /* of the last frame */
     struct list packets;
     uint64_t now_ms;
+    uint64_t seed;
+    struct random_seeded random;
+    uint32_t delay_max_ms; /* of a frame; 1 without a seed */
+    uint32_t loss;         /* of 1000 frames so many are dropped */
     uint8_t *room;
     uint64_t frames[32]; /* sent, by body */
 };
 
-void loop_cluster_init(struct loop_cluster *cluster, uint32_t count);
+/* Node 1 .. count, all voters, all connected. */
+void loop_cluster_init(struct loop_cluster *cluster, uint32_t count, uint64_t seed);
 void loop_cluster_fini(struct loop_cluster *cluster);
 
-/* Goes on for so long, a millisecond at a time. At each: never two leases, none of another node's while one commits. */
+/* Goes on for so long, a millisecond at a time. At each: who has a lease knows all that anybody has committed. */
 void loop_cluster_run(struct loop_cluster *cluster, uint64_t ms);
+
+/* For whoever looks for what went wrong. */
+void loop_cluster_print(const struct loop_cluster *cluster);
 
 /* Runs until somebody leads whose lease holds and whom all connected nodes follow; fails the test after 10 s. */
 struct loop_node *loop_cluster_leader(struct loop_cluster *cluster);
 /* A node that does not lead. */
 struct loop_node *loop_cluster_follower(struct loop_cluster *cluster);
+
+uint64_t loop_node_now(const struct loop_cluster *cluster, const struct loop_node *node);
+
+/* The process ends, and another one begins with the log and the state that are there. What was being written is lost. */
+void loop_node_restart(struct loop_cluster *cluster, struct loop_node *node);
+/* A stopped node goes on. */
+void loop_node_resume(struct loop_cluster *cluster, struct loop_node *node);
+/* The channel from one node to another is closed, with all that is on its way, or open again. */
+void loop_cluster_connect(struct loop_cluster *cluster, uint64_t from, uint64_t to, bool open);
 
 /* One event. */
 void loop_node_step(struct loop_cluster *cluster, struct loop_node *node, struct raft_loop_message *message);
@@ -95,7 +122,7 @@ uint64_t loop_node_barrier(const struct loop_node *node, uint32_t reader, uint64
 /* All links of a node, both ways. */
 void loop_cluster_cut(struct loop_cluster *cluster, uint64_t id, bool cut);
 
-/* The same processes are known as running on all nodes: incarnation 100 + id each. */
+/* All nodes' present processes are registered, and known to all; incarnations are 100 * lives + id. */
 void loop_cluster_register(struct loop_cluster *cluster);
 
 #endif

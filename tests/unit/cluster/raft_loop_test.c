@@ -15,7 +15,7 @@
 static int setup(void **state)
 {
     struct loop_cluster *cluster = calloc(1, sizeof *cluster);
-    loop_cluster_init(cluster, 3);
+    loop_cluster_init(cluster, 3, 1);
     *state = cluster;
     return 0;
 }
@@ -23,7 +23,7 @@ static int setup(void **state)
 static int setup_alone(void **state)
 {
     struct loop_cluster *cluster = calloc(1, sizeof *cluster);
-    loop_cluster_init(cluster, 1);
+    loop_cluster_init(cluster, 1, 1);
     *state = cluster;
     return 0;
 }
@@ -35,9 +35,11 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct proposal command(const char *text)
+static const uint32_t numbers[] = {1, 2, 3};
+
+static struct proposal command(uint32_t i)
 {
-    return (struct proposal){.command = slice_text(text)};
+    return (struct proposal){.command = slice_make(&numbers[i], sizeof numbers[i])};
 }
 
 static void leader_has_lease_and_all_are_alive(void **state)
@@ -64,7 +66,7 @@ static void node_alone_has_all_at_once(void **state)
 {
     struct loop_cluster *cluster = *state;
     struct loop_node *node = &cluster->nodes[0];
-    struct proposal proposal = command("a");
+    struct proposal proposal = command(0);
     loop_cluster_run(cluster, 1);
     assert_int_equal(node->role, REPLICA_LEADER);
     assert_true(node->alive);
@@ -87,7 +89,7 @@ static void node_alone_has_all_at_once(void **state)
 static void commands_of_all_nodes_are_applied_on_all(void **state)
 {
     struct loop_cluster *cluster = *state;
-    struct proposal proposals[3] = {command("a"), command("b"), command("c")};
+    struct proposal proposals[3] = {command(0), command(1), command(2)};
     loop_node_propose(cluster, &cluster->nodes[1], &proposals[0]); /* nobody leads yet */
     struct loop_node *follower = loop_cluster_follower(cluster);
     loop_node_propose(cluster, follower, &proposals[1]);
@@ -95,7 +97,7 @@ static void commands_of_all_nodes_are_applied_on_all(void **state)
     loop_cluster_run(cluster, 200);
     for (uint32_t i = 0; i < 3; i++) {
         assert_int_equal(cluster->nodes[i].command_count, 3);
-        assert_memory_equal(cluster->nodes[i].commands, cluster->nodes[0].commands, 3);
+        assert_memory_equal(cluster->nodes[i].commands, cluster->nodes[0].commands, 3 * sizeof(uint32_t));
     }
 }
 
@@ -103,7 +105,7 @@ static void commands_of_all_nodes_are_applied_on_all(void **state)
 static void follower_answers_soon(void **state)
 {
     struct loop_cluster *cluster = *state;
-    struct proposal proposal = command("a");
+    struct proposal proposal = command(0);
     struct loop_node *follower = loop_cluster_follower(cluster);
     loop_cluster_run(cluster, 500);
     loop_node_propose(cluster, follower, &proposal);
@@ -114,7 +116,7 @@ static void follower_answers_soon(void **state)
 static void barrier_through_a_follower(void **state)
 {
     struct loop_cluster *cluster = *state;
-    struct proposal proposal = command("a");
+    struct proposal proposal = command(0);
     struct loop_node *leader = loop_cluster_leader(cluster);
     struct loop_node *follower = loop_cluster_follower(cluster);
     loop_node_propose(cluster, leader, &proposal);
@@ -163,7 +165,7 @@ static void silent_leader_loses_its_lease_first(void **state)
 {
     struct loop_cluster *cluster = *state;
     struct loop_node *old = loop_cluster_leader(cluster);
-    struct proposal proposal = command("a");
+    struct proposal proposal = command(0);
     loop_cluster_run(cluster, 1000);
     loop_cluster_cut(cluster, old->id, true);
     uint64_t cut_ms = cluster->now_ms;
@@ -191,7 +193,7 @@ static void follower_that_hears_nothing(void **state)
     struct loop_cluster *cluster = *state;
     struct loop_node *leader = loop_cluster_leader(cluster);
     struct loop_node *follower = loop_cluster_follower(cluster);
-    struct proposal proposal = command("a");
+    struct proposal proposal = command(0);
     loop_cluster_run(cluster, 500);
     cluster->cut[leader->id][follower->id] = true;
     loop_node_read(cluster, follower, 0, 1);
@@ -203,7 +205,7 @@ static void follower_that_hears_nothing(void **state)
     assert_true(loop_node_barrier(follower, 0, 1) != 0);
     assert_true(follower->command_count >= 1);
     for (size_t i = 0; i < follower->command_count; i++)
-        assert_int_equal(follower->commands[i], 'a');
+        assert_int_equal(follower->commands[i], 1);
 }
 
 /* A node that is stopped is lost once, after its lease has ended; when it goes on, it says itself that it is silent. */
@@ -224,7 +226,7 @@ static void stopped_node_is_lost(void **state)
     assert_true(leader->losses[0].at_ms >= stopped_ms + NODE_LEASE_MS);
     loop_cluster_run(cluster, NODE_LOST_AGAIN_MS);
     assert_int_equal(leader->loss_count, 2); /* the command may have been lost */
-    follower->stopped = false;
+    loop_node_resume(cluster, follower);
     loop_cluster_run(cluster, 1);
     assert_false(follower->alive);
     loop_cluster_run(cluster, 3000);
