@@ -376,6 +376,8 @@ struct nfs4_moment frontend_moment(const struct view *view, const struct publish
     uint64_t free_bytes = atomic_load_explicit(&published->free_bytes, memory_order_relaxed);
     uint64_t total_bytes = atomic_load_explicit(&published->total_bytes, memory_order_relaxed);
     uint64_t reserve_bytes = space_reserve_bytes(total_bytes);
+    /* In this order, and counted on also where no leader counts: rather too much than too little. A lease that seems to be
+     * about to run out is renewed before the answer, for nothing perhaps; one that runs out unnoticed would be a lie. */
     uint64_t since_ms = atomic_load_explicit(&published->uptime_at_ms, memory_order_acquire);
     return (struct nfs4_moment){
         .now_ms = now_ms,

@@ -133,8 +133,7 @@ static void node_advanced(void *context)
     uint64_t index = atomic_load_explicit(&published->index, memory_order_acquire);
     uint64_t uptime_ms = node->applier.machine.uptime_ms; /* we are called in the applier's thread */
     atomic_store_explicit(&published->uptime_ms, uptime_ms, memory_order_release);
-    if (atomic_load_explicit(&node->leader, memory_order_relaxed))
-        atomic_store_explicit(&published->uptime_at_ms, node->clock.boot_ms(node->clock.context), memory_order_release);
+    atomic_store_explicit(&published->uptime_at_ms, node->clock.boot_ms(node->clock.context), memory_order_release);
     replica_thread_applied(node->replica, index, uptime_ms);
     unsigned loops = atomic_load_explicit(&node->loops_started, memory_order_acquire);
     for (unsigned loop = 0; loop < loops; loop++) {
@@ -169,8 +168,9 @@ static void node_role(void *context, enum replica_role role, uint64_t term, uint
     log_line(node->log, LOG_INFO, "%s in term %" PRIu64 ", leader is node %" PRIu64, names[role], term, leader);
     bool leads = role == REPLICA_LEADER;
     atomic_store_explicit(&node->leader, leads, memory_order_release);
-    atomic_store_explicit(&node->published.uptime_at_ms, leads ? node->clock.boot_ms(node->clock.context) : 0,
-                          memory_order_release);
+    if (leads) /* without a leader the cluster's clock stood still */
+        atomic_store_explicit(&node->published.uptime_at_ms, node->clock.boot_ms(node->clock.context),
+                              memory_order_release);
     steward_thread_lead(node->steward, leads);
 }
 

@@ -9,6 +9,7 @@
 #include "server/daemon/applier.h"
 #include "server/daemon/published.h"
 #include "statestore/machine/lease.h"
+#include "statestore/machine/node.h"
 #include "statestore/machine/purge.h"
 #include "statestore/machine/space.h"
 
@@ -18,7 +19,14 @@ enum request_kind {
     REQUEST_EXPIRE,
     REQUEST_PURGE,
     REQUEST_SPACE, /* node_report */
+    REQUEST_LOST,  /* node_lost */
     REQUEST_OPERATOR,
+};
+
+/* A process that the leader takes for lost; node_lost is not proposed yet. */
+struct lost {
+    uint64_t node;
+    struct incarnation_id incarnation;
 };
 
 /* A command of the steward on its way. */
@@ -36,7 +44,11 @@ struct steward {
     struct random random;
     struct incarnation_id incarnation; /* 0: not registered */
     struct machine machine;            /* as it was at the registration: keys and ids */
+    bool started;                      /* proposals are taken */
     bool leader;
+    bool closed; /* this process has no say any more: it proposes nothing, and waits for its end */
+    struct lost lost[CLUSTER_MEMBERS_MAX];
+    size_t lost_count;
     bool purge_wanted;
     bool garbage_wanted; /* a look may find some */
     bool space_reported_low;
@@ -175,29 +187,59 @@ static void steward_register(struct steward *steward)
     body.node = steward->config.node;
     body.advertise = binary(slice_text(steward->config.advertise));
     body.version = binary(slice_text(steward->config.version));
+    body.nonce = steward->config.nonce;
     Qnfs__Command command = QNFS__COMMAND__INIT;
     command.body_case = QNFS__COMMAND__BODY_NODE_REGISTER;
     command.node_register = &body;
     steward_propose(steward, REQUEST_REGISTER, 0, &command);
 }
 
-static void steward_lead(struct steward *steward, bool on, const struct steward_moment *moment)
+/* A node without an incarnation asks for one as soon as there is a cluster, whoever leads it: the proposal is held until
+ * somebody does. The leader of nothing makes the cluster. */
+static void steward_enter(struct steward *steward, const struct steward_moment *moment)
 {
-    steward->leader = on;
-    bool started = steward->under_way[REQUEST_CREATE] + steward->under_way[REQUEST_REGISTER] > 0;
-    if (!on || started || steward_serving(steward))
+    bool under_way = steward->under_way[REQUEST_CREATE] + steward->under_way[REQUEST_REGISTER] > 0;
+    if (!steward->started || steward->closed || under_way || steward_serving(steward))
         return;
     machine_load(&steward->machine, moment->view, &steward->arena);
     if (steward->machine.created)
         steward_register(steward);
-    else
+    else if (steward->leader)
         steward_create_cluster(steward); /* no effect if the log holds one that is not applied yet */
+}
+
+static void steward_lead(struct steward *steward, bool on, const struct steward_moment *moment)
+{
+    steward->leader = on;
+    steward->lost_count = 0; /* the next leader finds out for itself */
+    if (!on)
+        return;
+    steward->started = true;
+    steward->purge_wanted = true; /* what the leader before had not done */
+    steward_enter(steward, moment);
+}
+
+/* Others have closed this process's incarnation: all that it holds for clients is void. */
+static void steward_close(struct steward *steward)
+{
+    if (steward->closed)
+        return;
+    steward->closed = true;
+    steward_act(steward, STEWARD_DO_RESTART);
 }
 
 static void steward_registered(struct steward *steward, const Qnfs__Result *result, const struct steward_moment *moment)
 {
-    CHECK(result->registered != NULL && !steward_serving(steward));
-    steward->incarnation.value = result->registered->incarnation;
+    struct incarnation incarnation;
+    CHECK(!steward_serving(steward));
+    bool registered = result->body_case == QNFS__RESULT__BODY_REGISTERED;
+    struct incarnation_id id = {registered ? result->registered->incarnation : 0};
+    /* A later process of this node has come, or we were slow and are lost already. */
+    if (!registered || !incarnation_get(moment->view, id, &steward->arena, &incarnation)) {
+        steward_close(steward);
+        return;
+    }
+    steward->incarnation = id;
     machine_load(&steward->machine, moment->view, &steward->arena);
     CHECK(steward->machine.created);
     /* What the process before reported still stands in the state: if it was bad news, it is ours to take back. */
@@ -312,15 +354,35 @@ static void steward_flush(struct steward *steward, const struct steward_moment *
     steward_act(steward, STEWARD_DO_FLUSH);
 }
 
+/* A process that does not live any more must not hold what others need. One at a time. */
+static void steward_lost(struct steward *steward, const struct steward_moment *moment)
+{
+    while (steward->lost_count > 0 && steward->under_way[REQUEST_LOST] == 0) {
+        struct incarnation incarnation;
+        struct lost lost = steward->lost[--steward->lost_count];
+        if (!incarnation_get(moment->view, lost.incarnation, &steward->arena, &incarnation))
+            continue; /* its node's next process has come */
+        Qnfs__NodeLost body = QNFS__NODE_LOST__INIT;
+        body.node = lost.node;
+        body.incarnation = lost.incarnation.value;
+        Qnfs__Command command = QNFS__COMMAND__INIT;
+        command.body_case = QNFS__COMMAND__BODY_NODE_LOST;
+        command.node_lost = &body;
+        steward_propose(steward, REQUEST_LOST, 0, &command);
+    }
+}
+
 static void steward_housekeeping(struct steward *steward, const struct steward_moment *moment)
 {
-    if (!steward_serving(steward))
+    steward_enter(steward, moment);
+    if (!steward_serving(steward) || steward->closed)
         return;
     steward_watch_space(steward, moment);
     steward_flush(steward, moment);
     steward_sweep(steward, moment);
     if (!steward->leader)
         return;
+    steward_lost(steward, moment);
     steward_expire(steward, moment);
     steward_purge(steward, moment);
 }
@@ -343,19 +405,28 @@ static void steward_result(struct steward *steward, const struct steward_message
 {
     struct request *request = request_find(steward, message->place);
     Qnfs__Result *result;
-    CHECK(request != NULL);
+    if (request == NULL)
+        return; /* a result may come twice, and places count up for ever */
     CHECK(log_result_unpack(message->bytes, &steward->arena, &result) == STATUS_OK);
     enum request_kind kind = request->kind;
     uint64_t token = request->token;
     steward->under_way[kind]--;
     list_remove(&request->link);
     free(request);
+    /* Of a closed incarnation (a result that is kept no longer is one that has come): it has not been done. */
+    if (result->outcome == MACHINE_SUPERSEDED) {
+        if (kind == REQUEST_OPERATOR)
+            steward_act(steward, STEWARD_DO_ANSWER)->token = token;
+        steward_close(steward);
+        return;
+    }
     struct steward_action *answer;
     switch (kind) {
     case REQUEST_CREATE: steward_register(steward); break;
     case REQUEST_REGISTER: steward_registered(steward, result, moment); break;
     case REQUEST_EXPIRE:
     case REQUEST_SPACE: break;
+    case REQUEST_LOST:
     case REQUEST_PURGE: steward_housekeeping(steward, moment); break;
     case REQUEST_OPERATOR:
         answer = steward_act(steward, STEWARD_DO_ANSWER);
@@ -374,14 +445,35 @@ static void steward_effect(struct steward *steward, const struct machine_effect 
         steward->purge_wanted = true;
     else if (effect->kind == EFFECT_BLOCKS_DEAD)
         steward->garbage_wanted = true;
+    else if (effect->kind == EFFECT_PROCESS_CLOSED && steward_serving(steward) &&
+             effect->incarnation.value == steward->incarnation.value)
+        steward_close(steward);
     else
         return;
     steward_housekeeping(steward, moment);
 }
 
+/* The raft loop says so once for each process that it finds silent. */
+static void steward_note_lost(struct steward *steward, const struct steward_message *message,
+                              const struct steward_moment *moment)
+{
+    if (!steward->leader)
+        return; /* no longer */
+    for (size_t i = 0; i < steward->lost_count; i++) {
+        if (steward->lost[i].incarnation.value == message->incarnation.value)
+            return;
+    }
+    if (steward->lost_count == CLUSTER_MEMBERS_MAX) { /* of each node one is open at most: the oldest is none of them */
+        steward->lost_count--;
+        memmove(steward->lost, steward->lost + 1, steward->lost_count * sizeof(steward->lost[0]));
+    }
+    steward->lost[steward->lost_count++] = (struct lost){message->node, message->incarnation};
+    steward_housekeeping(steward, moment);
+}
+
 static void steward_request(struct steward *steward, const struct steward_message *message)
 {
-    if (!steward_serving(steward)) {
+    if (!steward_serving(steward) || steward->closed) {
         steward_act(steward, STEWARD_DO_ANSWER)->token = message->token;
         return;
     }
@@ -396,7 +488,10 @@ struct steward_action *steward_step(struct steward *steward, const struct stewar
     steward->last = &steward->first;
     switch (message->kind) {
     case STEWARD_START:
-    case STEWARD_LOST: break;
+        steward->started = true;
+        steward_enter(steward, moment);
+        break;
+    case STEWARD_LOST: steward_note_lost(steward, message, moment); break;
     case STEWARD_LEADER: steward_lead(steward, message->on, moment); break;
     case STEWARD_RESULT: steward_result(steward, message, moment); break;
     case STEWARD_EFFECT: steward_effect(steward, message->effect, moment); break;
