@@ -333,6 +333,8 @@ enum status gateway_thread_create(const struct gateway_thread_config *config, st
 
 void gateway_thread_run(struct gateway_thread *thread)
 {
+    const struct clock *clock = &thread->config.clock;
+    atomic_store(&thread->alive_ms, clock->boot_ms(clock->context));
     CHECK(pthread_create(&thread->thread, NULL, thread_main, thread) == 0);
 }
 
