@@ -40,7 +40,7 @@ struct replica_thread {
     uv_loop_t uv;
     uv_async_t wake;
     uv_timer_t timer;
-    uint64_t timer_ms; /* what it is set to, boot time; UINT64_MAX: not set */
+    uint64_t timer_ms; /* when it goes off, boot time; UINT64_MAX: it is not set */
     uint64_t healthy_ms;
     struct peer_transport *transport; /* NULL: without certificates there are no peers */
     uint64_t self;
@@ -233,16 +233,19 @@ static void take_proposals(struct replica_thread *thread)
 
 static void on_timer(uv_timer_t *timer);
 
+/* It may go off before the deadline, never after: what moves the deadline away does not touch it. It also goes off when nothing
+ * else does, to look at the other threads' health. */
 static void timer_set(struct replica_thread *thread)
 {
-    uint64_t deadline_ms = thread->actions.deadline_ms;
-    if (deadline_ms == thread->timer_ms || uv_is_closing((uv_handle_t *)&thread->timer))
-        return;
     uint64_t now_ms = now_of(thread);
-    uint64_t wait_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
-    thread->timer_ms = deadline_ms;
+    uint64_t at_ms = now_ms + LEASE_PING_MS;
+    if (thread->actions.deadline_ms < at_ms)
+        at_ms = thread->actions.deadline_ms > now_ms ? thread->actions.deadline_ms : now_ms;
+    if (thread->timer_ms <= at_ms || uv_is_closing((uv_handle_t *)&thread->timer))
+        return;
+    thread->timer_ms = at_ms;
     uv_update_time(&thread->uv);
-    CHECK(uv_timer_start(&thread->timer, on_timer, wait_ms < WORKER_SLEEP_MS ? wait_ms : WORKER_SLEEP_MS, 0) == 0);
+    CHECK(uv_timer_start(&thread->timer, on_timer, at_ms - now_ms, 0) == 0);
 }
 
 /* Ends every callback of the loop. */
