@@ -187,6 +187,7 @@ struct snapshot_send_action *snapshot_send_step(struct snapshot_send *send, stru
         send_answer(send, input->message->peer, input->message->id, PEER_SNAPSHOT_GONE);
         if (send->state == SEND_READY && send->manifest->id == input->message->id)
             send_drop(send);
+        send->rest_until_ms = moment->now_ms + SNAPSHOT_REST_MS; /* what is damaged may be so in the next one too */
         break;
     case SNAPSHOT_SEND_TICK:
         if (send->state == SEND_READY && (moment->low || moment->now_ms - send->used_ms > SNAPSHOT_SILENCE_MS))

@@ -376,6 +376,94 @@ static void lies_are_refused(void **state)
     assert_int_equal(open_body(fixture, BYTES("\x42\x04\x12\x02\x08\x02"), BYTES("ab")), STATUS_OK);
 }
 
+static bool manifest_is_taken(struct fixture *fixture, Qnfs__SnapshotManifest *manifest)
+{
+    Qnfs__Peer peer = QNFS__PEER__INIT;
+    Qnfs__SnapshotOffer offer = QNFS__SNAPSHOT_OFFER__INIT;
+    uint8_t bytes[1024];
+    offer.manifest = manifest;
+    peer.body_case = QNFS__PEER__BODY_SNAPSHOT_OFFER;
+    peer.snapshot_offer = &offer;
+    assert_true(protobuf_c_message_get_packed_size(&peer.base) <= sizeof(bytes));
+    return open_body(fixture, slice_make(bytes, protobuf_c_message_pack(&peer.base, bytes)), SLICE_EMPTY) == STATUS_OK;
+}
+
+/* What would lead out of the folder, or over a bound, in the manifest of a copy of the state. */
+static void manifests_are_judged(void **state)
+{
+    struct fixture *fixture = *state;
+    static uint8_t sixteen[17];
+    char long_name[PEER_SNAPSHOT_NAME_MAX_BYTES + 2];
+    Qnfs__SnapshotManifest manifest = QNFS__SNAPSHOT_MANIFEST__INIT;
+    Qnfs__SnapshotFile file = QNFS__SNAPSHOT_FILE__INIT;
+    Qnfs__SnapshotFile *files[] = {&file};
+    memset(long_name, 'a', sizeof(long_name));
+    long_name[sizeof(long_name) - 1] = 0;
+    manifest.id = manifest.index = manifest.term = manifest.configuration_index = 1;
+    manifest.cluster = manifest.chain = file.hash = (ProtobufCBinaryData){16, sixteen};
+    manifest.n_files = 1;
+    manifest.files = files;
+    char right[] = "000123.sst";
+    file.name = right;
+    assert_true(manifest_is_taken(fixture, &manifest));
+    char *const wrong_names[] = {(char[]){""},    (char[]){"."},   (char[]){".."},       (char[]){"../x"},
+                                 (char[]){"a/b"}, (char[]){"a b"}, (char[]){"\xc3\xa4"}, long_name};
+    for (size_t i = 0; i < sizeof(wrong_names) / sizeof(wrong_names[0]); i++) {
+        file.name = wrong_names[i];
+        assert_false(manifest_is_taken(fixture, &manifest));
+    }
+    file.name = long_name + 1;
+    assert_true(manifest_is_taken(fixture, &manifest));
+    file.size_bytes = SNAPSHOT_FILE_MAX_BYTES + 1;
+    assert_false(manifest_is_taken(fixture, &manifest));
+    file.size_bytes = 0;
+    file.hash.len = 17;
+    assert_false(manifest_is_taken(fixture, &manifest));
+    file.hash.len = 16;
+    manifest.configuration_index = 2;
+    assert_false(manifest_is_taken(fixture, &manifest));
+    manifest.configuration_index = 1;
+    manifest.id = 0;
+    assert_false(manifest_is_taken(fixture, &manifest));
+    manifest.id = 1;
+    manifest.n_files = 0;
+    assert_false(manifest_is_taken(fixture, &manifest));
+    assert_false(manifest_is_taken(fixture, NULL));
+}
+
+static bool piece_is_taken(struct fixture *fixture, Qnfs__SnapshotFetch fetch)
+{
+    Qnfs__Peer peer = QNFS__PEER__INIT;
+    uint8_t bytes[256];
+    fetch.base.descriptor = &qnfs__snapshot_fetch__descriptor;
+    peer.body_case = QNFS__PEER__BODY_SNAPSHOT_FETCH;
+    peer.snapshot_fetch = &fetch;
+    return open_body(fixture, slice_make(bytes, protobuf_c_message_pack(&peer.base, bytes)), SLICE_EMPTY) == STATUS_OK;
+}
+
+static void pieces_are_judged(void **state)
+{
+    struct fixture *fixture = *state;
+    const uint32_t most = SNAPSHOT_PIECE_BYTES;
+#define PIECE(...) piece_is_taken(fixture, (Qnfs__SnapshotFetch){__VA_ARGS__})
+    assert_true(PIECE(.id = 1, .part = PEER_SNAPSHOT_BLOCK, .item = UINT64_MAX, .offset = most, .size_bytes = most));
+    assert_true(PIECE(.id = 1, .item = SNAPSHOT_FILES_MAX - 1, .size_bytes = 1));
+    assert_false(PIECE(.id = 0, .size_bytes = 1));
+    assert_false(PIECE(.id = 1, .size_bytes = 0));
+    assert_false(PIECE(.id = 1, .size_bytes = most + 1));
+    assert_false(PIECE(.id = 1, .offset = 1, .size_bytes = 1));
+    assert_false(PIECE(.id = 1, .part = PEER_SNAPSHOT_PART_COUNT, .size_bytes = 1));
+    assert_false(PIECE(.id = 1, .item = SNAPSHOT_FILES_MAX, .size_bytes = 1));
+    assert_false(PIECE(.id = 1, .part = PEER_SNAPSHOT_BLOCK, .offset = BLOCK_MAX_BYTES, .size_bytes = 1));
+    assert_false(PIECE(.id = 1, .offset = SNAPSHOT_FILE_MAX_BYTES, .size_bytes = 1));
+#undef PIECE
+    /* A chunk has exactly the bytes that it announces: id 1, 5 bytes. */
+    assert_int_equal(open_body(fixture, BYTES("\xba\x01\x04\x08\x01\x28\x05"), BYTES("hello")), STATUS_OK);
+    assert_int_equal(open_body(fixture, BYTES("\xba\x01\x04\x08\x01\x28\x05"), BYTES("hell")), STATUS_BAD_DATA);
+    assert_int_equal(open_body(fixture, BYTES("\xc2\x01\x02\x10\x01"), SLICE_EMPTY), STATUS_OK); /* an answer */
+    assert_int_equal(open_body(fixture, BYTES("\xc2\x01\x02\x10\x02"), SLICE_EMPTY), STATUS_BAD_DATA);
+}
+
 /* More items than may be, each as short as possible; and a message over its bound: the arena must not run full. */
 static void many_are_refused(void **state)
 {
@@ -407,6 +495,8 @@ int main(void)
         TEST(damage_is_found),
         TEST(lies_are_refused),
         TEST(many_are_refused),
+        TEST(manifests_are_judged),
+        TEST(pieces_are_judged),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);
