@@ -82,6 +82,9 @@
 #define NFS4_SESSIONS_PER_CLIENT_MAX 64u
 /* Connections bound to one session; more are served but not bound. */
 #define NFS4_CONNECTIONS_PER_SESSION_MAX 64u
+/* A session that moves between nodes more often than this in so many ms is logged by name; nothing else happens to it. */
+#define NFS4_SESSION_MOVES_MAX 10u
+#define NFS4_SESSION_MOVES_MS 60000u
 /* A slot that has run this far ahead of its row, by pure reads, has the row brought up with the next renewal. */
 #define NFS4_SLOT_RUN_MAX (1u << 20)
 /* Clients that one Renew command renews; more go into the next one. */

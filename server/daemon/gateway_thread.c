@@ -72,7 +72,7 @@ static void thread_warn_flap(const struct gateway_thread *thread, const struct n
              "session %s of client %" PRIu64 " (%.*s) has moved between nodes %" PRIu64 " times in %" PRIu64
              " s: its connections lead to several nodes, which is not supported",
              session, flap->client.value, (int)flap->owner.size_bytes, (const char *)flap->owner.data, flap->moves,
-             flap->period_ms / 1000);
+             (flap->period_ms + 999) / 1000);
 }
 
 static void thread_carry(struct gateway_thread *thread, const struct frontend_action *action)

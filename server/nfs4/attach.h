@@ -17,6 +17,9 @@ void attach_note_epoch(struct compound *compound);
 void attach_on_result(struct nfs4_server *server, struct task *task, struct slice packed,
                       const struct nfs4_moment *moment, struct nfs4_outbox *outbox);
 
+/* The compound was judged by what its session was before another node took it: as STEP_GONE above. */
+enum step attach_refuse(struct compound *compound);
+
 /* All compounds of the list may go on: nfs4_run() takes them. */
 void attach_wake(struct nfs4_server *server, struct list *waiting);
 

@@ -136,6 +136,13 @@ void compound_silence(struct compound *compound, struct nfs4_outbox *outbox)
     compound_destroy(compound);
 }
 
+void compound_refuse(struct compound *compound)
+{
+    outbox_add(compound->outbox, NFS4_NO_REPLY, compound->connection);
+    outbox_add(compound->outbox, NFS4_CLOSE_CONNECTION, compound->connection);
+    compound_end(compound);
+}
+
 /* --- the reply --- */
 
 void compound_room(struct compound *compound, size_t size_bytes)
@@ -452,9 +459,8 @@ void compound_on_result(struct compound *compound, struct slice packed, const st
     }
     compound_enter(compound, moment, outbox);
     const Qnfs__Result *result = command_result(packed, compound_arena(compound));
-    if (result->outcome == MACHINE_SUPERSEDED) {
-        outbox_add(outbox, NFS4_NO_REPLY, compound->connection);
-        compound_end(compound);
+    if (result->outcome == MACHINE_SUPERSEDED) { /* its session left, or this whole process is given up */
+        compound_refuse(compound);
         return;
     }
     if (result->outcome == MACHINE_FALSE_RETRY) {

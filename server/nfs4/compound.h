@@ -125,6 +125,8 @@ void compound_on_blocks(struct compound *compound, bool ok, const struct nfs4_mo
                         struct nfs4_outbox *outbox);
 /* Its session left: it ends now, or, if something of it is under way, when that comes back; never with a reply. */
 void compound_silence(struct compound *compound, struct nfs4_outbox *outbox);
+/* Ends it without a reply, together with its connection: the client sends it again, wherever its next connection leads. */
+void compound_refuse(struct compound *compound);
 /* Its session is destroyed: it goes on without a slot. */
 void compound_leave_session(struct compound *compound);
 /* Frees the memory; the compound must be in no list. */

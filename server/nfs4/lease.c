@@ -121,9 +121,11 @@ void lease_on_result(struct nfs4_server *server, struct task *task, struct slice
                      const struct nfs4_moment *moment, struct nfs4_outbox *outbox)
 {
     command_returned(server, task);
-    CHECK(command_result(packed, &task->arena) != NULL);
+    bool superseded = command_result(packed, &task->arena)->outcome == MACHINE_SUPERSEDED;
     arena_fini(&task->arena);
     heap_free(task);
+    if (superseded)
+        return; /* this process has no say any more: it promises nobody a lease */
     server->renew_proposed = false;
     /* Those that were in the batch are alive again; who came later waits for the next one. */
     struct list_link *link = list_first(&server->revivals);

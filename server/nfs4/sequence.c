@@ -138,8 +138,11 @@ static enum step sequence_replay_row(struct compound *compound, struct session_e
     bool exists = slot_get(compound_view(compound), entry->session.id, compound->args.opsequence.sa_slotid,
                            compound_arena(compound), &row);
     /* The row of a change is made before the change is answered; only the session's end takes it away. */
-    if (!exists || !row.has_change || row.seqid != compound->args.opsequence.sa_sequenceid)
+    if (!exists)
         return compound_answer(compound, NFS4ERR_BADSESSION);
+    /* Only another node changes it behind our back: the view is newer than what it says of sessions. */
+    if (!row.has_change || row.seqid != compound->args.opsequence.sa_sequenceid)
+        return attach_refuse(compound);
     compound->server->counters.replays++;
     sequence_take(compound, entry, slot);
     slot->has_change = true;

@@ -162,6 +162,11 @@ static struct session_binding *binding_find(struct session_entry *entry, struct 
     return NULL;
 }
 
+bool session_is_bound(struct session_entry *entry, struct connection_id connection)
+{
+    return binding_find(entry, connection) != NULL;
+}
+
 void session_bind(struct session_table *table, struct session_entry *entry, struct connection_id connection, bool back)
 {
     if (!back && entry->last_binding.value == connection.value)

@@ -37,6 +37,7 @@ struct session_entry {
     enum session_state state;
     struct session session; /* the row as it was at the attach */
     uint64_t found_epoch;   /* the row's before that: nobody else has had the session since */
+    uint64_t seen_moved;    /* moment.sessions_moved when the row was last seen to be `session` */
     bool is_new;            /* made in this incarnation and never moved: slots begin at 0, strictly */
     struct slot_entry *slots;
     uint32_t slot_count;   /* that there is memory for; grows to session.fore.max_requests */
@@ -90,6 +91,9 @@ void session_slot_keep(struct session_table *table, struct slot_entry *slot, str
 
 /* Associates the connection; `back`: also as back channel. At NFS4_CONNECTIONS_PER_SESSION_MAX it is served, not bound. */
 void session_bind(struct session_table *table, struct session_entry *entry, struct connection_id connection, bool back);
+
+/* Whether the connection is associated with the session. */
+bool session_is_bound(struct session_entry *entry, struct connection_id connection);
 
 /* The connection is gone: forgets its bindings. */
 void session_unbind_connection(struct session_table *table, struct connection_id connection);

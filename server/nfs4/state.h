@@ -21,6 +21,16 @@ struct view_cache {
     uint64_t mounted_on[VIEW_CACHE_EXPORTS];   /* the pseudo directory's inode; 0: not looked up yet */
 };
 
+/* A session that was attached here lately. */
+struct session_moves {
+    struct session_id session;
+    uint64_t epoch; /* after that attach: each move raises it, wherever it leads */
+    uint64_t since_ms;
+    bool reported;
+};
+
+#define SESSION_MOVES_KEPT 256u
+
 struct nfs4_server {
     struct nfs4_config config;
     struct task_table tasks;
@@ -33,6 +43,7 @@ struct nfs4_server {
     struct list waiting_barrier; /* compounds whose view is not new enough; their `link` */
     struct list runnable;        /* compounds that have waited and may go on; their `link` */
     struct session_table sessions;
+    struct session_moves moves[SESSION_MOVES_KEPT]; /* by the session's id; the later one stays */
     struct list requests;   /* tasks whose node request is under way, in the order of their numbers */
     uint64_t request_count; /* node requests since the start */
     struct list renewals;   /* sessions whose client's lease is to be renewed (lease.c) */

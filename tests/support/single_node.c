@@ -53,6 +53,7 @@ static struct slice apply_packed(struct single_node *node, struct slice packed, 
     for (size_t i = 0; i < answer.effect_count; i++) {
         if (answer.effects[i].kind == EFFECT_STORE_BLOCK)
             store_block(node, answer.effects[i].block, content);
+        node->sessions_moved += answer.effects[i].kind == EFFECT_SESSION_LEFT ? 1 : 0;
         struct single_effect *effect = HEAP_NEW(struct single_effect);
         effect->effect = answer.effects[i];
         list_append(&node->effects, &effect->link);
@@ -98,6 +99,7 @@ struct nfs4_moment single_node_moment(struct single_node *node)
         .view = kv_store_snapshot(node->store),
         .view_index = node->index - node->behind,
         .view_number = node->index,
+        .sessions_moved = node->sessions_moved,
         .barrier_index = node->index,
         .free_bytes = UINT64_C(1) << 40,
         .total_bytes = UINT64_C(1) << 41,

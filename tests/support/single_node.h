@@ -61,7 +61,8 @@ struct single_node {
     struct list effects; /* struct single_effect: delivered after the step */
     bool hold;
     bool lose_results; /* commands are applied, their results do not come back: the node dies in between */
-    uint64_t commands; /* applied since the start */
+    uint64_t commands;       /* applied since the start */
+    uint64_t sessions_moved; /* EFFECT_SESSION_LEFT so far */
     uint64_t closed_connections;
 };
 
