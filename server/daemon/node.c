@@ -204,6 +204,9 @@ static enum status node_start_threads(struct node *node, char *trouble, size_t r
     if (status != STATUS_OK)
         return status;
     node_tell_state(node);
+    /* RocksDB writes by itself, so the state may be far ahead of the last flush. In a series of short lives no other flush
+     * would come, and the log would only grow. */
+    applier_thread_flush(node->apply);
     applier_thread_run(node->apply);
     replica_thread_run(node->replica);
     steward_thread_begin(node->steward);

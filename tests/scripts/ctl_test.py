@@ -581,12 +581,18 @@ def case_a_full_disk(build, directory):
 
 
 def case_a_clean_end(node):
+    applied = read_metrics(node)["qnfs_applied_index"]
     began = time.monotonic()
     expect(node.end(signal.SIGTERM) == 0, "SIGTERM: status", node.log_tail())
     expect(time.monotonic() - began < 10, "SIGTERM takes", time.monotonic() - began)
     node.fails(1, "no node answers", "status")
     node.start()
     expect("/projects" in node.done("export", "list"), "exports are gone")
+    # What the state has at the start leaves the log now, not after a minute or 50,000 commands that may never come.
+    limit = time.monotonic() + 20
+    while read_metrics(node)["qnfs_flushed_index"] < applied:
+        expect(time.monotonic() < limit, "the log keeps what the state had at the start", read_metrics(node))
+        time.sleep(0.1)
     expect(node.end(signal.SIGTERM) == 0, "SIGTERM: status", node.log_tail())
 
 

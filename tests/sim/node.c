@@ -309,6 +309,7 @@ static void start_actors(struct node *node, struct log_recovered *recovered)
     };
     node->raft_loop = raft_loop_create(&options, recovered);
     node->steward = steward_create(&steward, node->random);
+    node_flush_begin(node, applier_flush_now(&node->applier));
 }
 
 /* Log, state and blocks, brought together as server/daemon/node.c does it. */
