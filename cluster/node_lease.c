@@ -100,7 +100,10 @@ const struct node_heard *node_lease_find(const struct node_lease *nodes, uint64_
     return NULL;
 }
 
-static struct node_heard *heard_get(struct node_lease *nodes, uint64_t node, const struct configuration *configuration)
+/* Who is no member any more may still be alive by a pong: its place is free when it cannot be. NULL: there is no place, or it
+ * is no member. */
+static struct node_heard *heard_get(struct node_lease *nodes, uint64_t node, const struct configuration *configuration,
+                                    uint64_t now_ms)
 {
     struct node_heard *found = NULL;
     if (configuration_find(configuration, node) < 0)
@@ -109,11 +112,12 @@ static struct node_heard *heard_get(struct node_lease *nodes, uint64_t node, con
         struct node_heard *heard = &nodes->heard[i];
         if (heard->node == node)
             return heard;
-        if (heard->node == 0 || configuration_find(configuration, heard->node) < 0)
+        if (heard->node == 0 ||
+            (configuration_find(configuration, heard->node) < 0 && now_ms >= heard->heard_ms + NODE_LOST_MS))
             found = heard;
     }
-    CHECK(found != NULL); /* there are no more members */
-    *found = (struct node_heard){.node = node};
+    if (found != NULL)
+        *found = (struct node_heard){.node = node};
     return found;
 }
 
@@ -135,17 +139,21 @@ void node_lease_ping(struct node_lease *nodes, uint64_t node, const Qnfs__NodePi
     const struct node_process *process = process_find(nodes, node, ping->incarnation);
     if (process != NULL && process->lost_ms != 0)
         return;
-    struct node_heard *heard = heard_get(nodes, node, now->view.configuration);
+    struct node_heard *heard = heard_get(nodes, node, now->view.configuration, now_ms);
     if (heard == NULL)
         return;
-    if (heard->incarnation != ping->incarnation)
+    if (heard->incarnation != ping->incarnation) {
         state_compare_forget(&nodes->compare, node);
+        heard->pong_sent_ms = 0;
+    }
     heard->incarnation = ping->incarnation;
     heard->heard_ms = now_ms;
     heard->applied_index = ping->applied_index;
     heard->flushed_index = ping->flushed_index;
-    heard->pong_sent_ms = ping->sent_ms;
-    heard->pong_round = now->next_round;
+    if (heard->pong_sent_ms == 0) { /* else the earlier one, or none would ever be answered if a round takes long */
+        heard->pong_sent_ms = ping->sent_ms;
+        heard->pong_round = now->next_round;
+    }
     if (ping->hash_index != 0)
         state_compare_report(&nodes->compare, node, ping->hash_index, ping->hash.data);
 }

@@ -25,7 +25,7 @@ struct node_heard {
     uint64_t heard_ms;
     uint64_t applied_index;
     uint64_t flushed_index;
-    /* its newest ping, when that waits for an answer */
+    /* a ping that waits for an answer */
     uint64_t pong_sent_ms; /* 0: none waits */
     uint64_t pong_round;   /* confirms that this node led when it came */
 };

@@ -10,12 +10,14 @@
 #include "base/limits.h"
 #include "proto/log_entry.h"
 
+/* When the clusters of tests begin. */
+#define START_MS 100000
 #define ROOM_BYTES (4u << 20)
 
 uint64_t loop_node_now(const struct loop_cluster *cluster, const struct loop_node *node)
 {
     int64_t now_ms = (int64_t)cluster->now_ms;
-    return (uint64_t)(now_ms + node->clock_ms + now_ms * node->skew / 10000);
+    return (uint64_t)(now_ms + (now_ms - START_MS) * node->skew / 10000);
 }
 
 /* --- what a node's shell does --- */
@@ -342,7 +344,7 @@ void loop_cluster_init(struct loop_cluster *cluster, uint32_t count, uint64_t se
 {
     memset(cluster, 0, sizeof *cluster);
     cluster->count = count;
-    cluster->now_ms = 100000;
+    cluster->now_ms = START_MS;
     cluster->seed = seed;
     (void)random_from_seed(&cluster->random, seed);
     cluster->delay_max_ms = 1;

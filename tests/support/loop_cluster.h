@@ -30,8 +30,7 @@ struct loop_node {
     struct raft_loop_actions actions;
     bool stopped;      /* nothing runs: as by SIGSTOP */
     bool unhealthy;    /* RAFT_LOOP_HEALTHY is not said */
-    int64_t clock_ms;  /* its clock is that much ahead, */
-    int64_t skew;      /* and gains that many milliseconds in 10 s */
+    int64_t skew;      /* its clock gains that many milliseconds in 10 s */
     uint64_t log_term; /* what the log writer has saved */
     uint64_t log_vote;
     uint64_t incarnation; /* 0: not registered */

@@ -289,10 +289,8 @@ static void seed_run(uint64_t seed, struct world *world)
     memset(world, 0, sizeof *world);
     loop_cluster_init(&world->cluster, seed % 4 == 0 ? 5 : 3, seed);
     world->cluster.delay_max_ms = 1 + (uint32_t)chance(world, 15);
-    for (uint32_t i = 0; i < world->cluster.count; i++) {
+    for (uint32_t i = 0; i < world->cluster.count; i++)
         world->cluster.nodes[i].skew = (int64_t)chance(world, 101) - 50; /* half a percent either way */
-        run(world, 1);
-    }
     loop_cluster_register(&world->cluster);
     for (uint32_t i = 0; i < 40; i++) {
         episode(world);
