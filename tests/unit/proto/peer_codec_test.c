@@ -271,6 +271,69 @@ static void leases_commands_and_reads_are_carried(void **state)
     assert_int_equal(returns(fixture, &message, SLICE_EMPTY).message->read_answer->index, 99);
 }
 
+static enum status open_body(struct fixture *fixture, struct slice message, struct slice data);
+
+/* Messages of nodes without a cluster. What does not obey cannot be packed, so it is unpacked from bytes. */
+static void foundings_are_spoken_of(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t cluster[16] = "0123456789abcdef";
+    char longest[PEER_ADVERTISE_MAX_BYTES + 1];
+    char *peers[CLUSTER_MEMBERS_MAX];
+    memset(longest, 'x', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    for (unsigned i = 0; i < CLUSTER_MEMBERS_MAX; i++)
+        peers[i] = longest;
+    Qnfs__Hello hello = QNFS__HELLO__INIT;
+    hello.advertise = longest;
+    Qnfs__Peer message = PEER(hello, QNFS__PEER__BODY_HELLO, &hello);
+    assert_string_equal(returns(fixture, &message, SLICE_EMPTY).message->hello->advertise, longest);
+    Qnfs__FoundingReport report = QNFS__FOUNDING_REPORT__INIT;
+    report.nonce = UINT64_MAX;
+    report.peers = peers;
+    report.n_peers = CLUSTER_MEMBERS_MAX;
+    message = PEER(founding_report, QNFS__PEER__BODY_FOUNDING_REPORT, &report);
+    returns(fixture, &message, SLICE_EMPTY);
+    report.promised = (ProtobufCBinaryData){16, cluster};
+    struct peer_frame frame = returns(fixture, &message, SLICE_EMPTY);
+    assert_memory_equal(frame.message->founding_report->promised.data, cluster, 16);
+    Qnfs__FoundingProposal proposal = QNFS__FOUNDING_PROPOSAL__INIT;
+    proposal.nonce = 1;
+    proposal.heard = 2;
+    proposal.cluster = (ProtobufCBinaryData){16, cluster};
+    message = PEER(founding_proposal, QNFS__PEER__BODY_FOUNDING_PROPOSAL, &proposal);
+    returns(fixture, &message, SLICE_EMPTY);
+
+    static const struct {
+        const char *bytes;
+        size_t size_bytes;
+        enum status status;
+    } bodies[] = {
+#define BODY(text, status) {text, sizeof(text) - 1, status}
+        BODY("\x72\x07\x08\x01\x1a\x03"
+             "a:1",
+             STATUS_OK), /* nonce 1, one peer */
+        BODY("\x72\x05\x1a\x03"
+             "a:1",
+             STATUS_BAD_DATA),                     /* no nonce */
+        BODY("\x72\x02\x08\x01", STATUS_BAD_DATA), /* no peers */
+        BODY("\x72\x0a\x08\x01\x1a\x03"
+             "a:1\x22\x01x",
+             STATUS_BAD_DATA),                             /* a promise of one byte */
+        BODY("\x7a\x04\x08\x01\x10\x01", STATUS_BAD_DATA), /* a proposal of no cluster */
+        BODY("\x0a\x03\x3a\x01x", STATUS_OK),              /* a hello with advertise */
+#undef BODY
+    };
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
+        assert_int_equal(open_body(fixture, slice_make(bodies[i].bytes, bodies[i].size_bytes), SLICE_EMPTY),
+                         bodies[i].status);
+    uint8_t many[2 + 2 + (CLUSTER_MEMBERS_MAX + 1) * 5] = {0x72, 2 + (CLUSTER_MEMBERS_MAX + 1) * 3, 0x08, 0x01};
+    for (unsigned i = 0; i <= CLUSTER_MEMBERS_MAX; i++)
+        memcpy(many + 4 + (size_t)3 * i, "\x1a\x01x", 3);
+    assert_int_equal(open_body(fixture, slice_make(many, 4 + (CLUSTER_MEMBERS_MAX + 1) * 3), SLICE_EMPTY),
+                     STATUS_BAD_DATA);
+}
+
 /* --- what is no frame --- */
 
 static void sizes_are_judged_first(void **state)
@@ -493,6 +556,7 @@ int main(void)
         TEST(leases_commands_and_reads_are_carried),
         TEST(sizes_are_judged_first),
         TEST(damage_is_found),
+        TEST(foundings_are_spoken_of),
         TEST(lies_are_refused),
         TEST(many_are_refused),
         TEST(manifests_are_judged),
