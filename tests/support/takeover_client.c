@@ -114,10 +114,42 @@ const char *takeover_client_begin(struct takeover_client *client)
     return wrong;
 }
 
+/* --- what happened --- */
+
+static void event_note(struct takeover_client *client, const char *what, uint32_t slot)
+{
+    client->events[client->event_count++ % TAKEOVER_EVENTS] = (struct takeover_event){
+        .at_us = takeover_now_us(),
+        .what = what,
+        .slot = slot,
+        .seqid = slot < TAKEOVER_LANES_MAX ? client->peer.session.seqids[slot] : 0,
+        .node = client->peer.current + 1,
+    };
+}
+
+/* The latest of a slot and of its connections. */
+static void events_print(const struct takeover_client *client, uint32_t slot)
+{
+    uint64_t now_us = takeover_now_us();
+    pthread_mutex_lock(&client->run->print);
+    for (uint32_t i = client->event_count > TAKEOVER_EVENTS ? client->event_count - TAKEOVER_EVENTS : 0;
+         i < client->event_count; i++) {
+        const struct takeover_event *event = &client->events[i % TAKEOVER_EVENTS];
+        if ((event->slot != slot && event->slot != TAKEOVER_LANES_MAX) || now_us - event->at_us > 10000000)
+            continue;
+        printf("        %9.3f s ago: %-16s node %u", (double)(now_us - event->at_us) / 1e6, event->what, event->node);
+        if (event->slot == slot)
+            printf(", sequence id %u", event->seqid);
+        printf("\n");
+    }
+    pthread_mutex_unlock(&client->run->print);
+}
+
 /* --- requests --- */
 
 static void lane_wrong(struct takeover_lane *lane, const char *wrong)
 {
+    events_print(lane->client, lane->slot);
     takeover_wrong(lane->client->run, "client %u, slot %u, %s of %s in directory %u (%s): %s", lane->client->number,
                    lane->slot, lane->kind->name, lane->new_name, lane->directory,
                    lane->subject != NULL ? lane->subject->name : "", wrong);
@@ -176,6 +208,7 @@ static void client_move(struct takeover_client *client)
     uint32_t count = client->peer.servers.count;
     client_drop(client);
     client->moves++;
+    event_note(client, "leaves", TAKEOVER_LANES_MAX);
     if (count > 1)
         rpc_peer_move(&client->peer, (client->peer.current + 1 + takeover_random(client, count - 1)) % count);
 }
@@ -187,10 +220,12 @@ static bool client_connect(struct takeover_client *client)
         return true;
     if (rpc_socket_connect(&peer->socket, &peer->servers.addresses[peer->current],
                            (int)client->run->options->silence_ms) != RPC_IO_OK) {
+        event_note(client, "is not let in by", TAKEOVER_LANES_MAX);
         test_sleep_us(10000);
         client_move(client);
         return false;
     }
+    event_note(client, "is let in by", TAKEOVER_LANES_MAX);
     client->progress_us = takeover_now_us();
     return true;
 }
@@ -211,6 +246,7 @@ static uint32_t client_send(struct takeover_client *client)
             client_move(client);
             return under_way;
         }
+        event_note(client, lane->kind->name, slot);
         lane->sent = true;
     }
     return under_way;
@@ -287,6 +323,7 @@ static void lane_reply(struct takeover_lane *lane, struct slice record)
 {
     struct takeover_client *client = lane->client;
     const char *wrong = NULL;
+    event_note(client, lane->state == LANE_WAITS ? "is answered" : "is answered again", lane->slot);
     if (lane->state == LANE_WAITS) {
         wrong = lane_reply_first(lane, record);
         lane->state = LANE_WAITS_AGAIN;
@@ -349,6 +386,7 @@ static void client_receive(struct takeover_client *client, struct arena *arena)
         client_move(client);
     } else if (takeover_now_us() > client->progress_us + client->run->options->silence_ms * 1000u) {
         client->silences++;
+        event_note(client, "hears nothing of", TAKEOVER_LANES_MAX);
         client_move(client);
     }
 }

@@ -122,10 +122,22 @@ struct takeover_lane {
     uint64_t counted; /* what was read */
 };
 
+/* What a client did lately: told when something is wrong. */
+#define TAKEOVER_EVENTS 512u
+struct takeover_event {
+    uint64_t at_us;
+    const char *what; /* NULL: none yet */
+    uint32_t slot;    /* TAKEOVER_LANES_MAX: of the connection */
+    uint32_t seqid;
+    uint32_t node;
+};
+
 struct takeover_client {
     struct takeover *run;
     uint32_t number;
     pthread_t thread;
+    struct takeover_event events[TAKEOVER_EVENTS]; /* a ring */
+    uint32_t event_count;
     struct rpc_peer peer;
     struct random_seeded random;
     uint32_t lane_count;
