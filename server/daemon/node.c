@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "blockstore/block_files.h"
 #include "server/daemon/descriptors.h"
+#include "server/daemon/install.h"
 #include "server/daemon/founding_run.h"
 #include "server/daemon/listener.h"
 #include "server/daemon/recovery.h"
@@ -132,6 +133,10 @@ static enum status node_open(struct node *node, char *trouble, size_t room)
     if (node->recovered.torn_bytes > 0)
         log_line(node->log, LOG_INFO, "log: cut off %" PRIu64 " bytes of an append that was not finished",
                  node->recovered.torn_bytes);
+    status = install_place(&node->disk, node->config->data_dir, &node->identity, node->writer, &node->recovered,
+                           node->log, &node->installed, trouble, room);
+    if (status != STATUS_OK)
+        return status;
     snprintf(path, sizeof(path), "%s/state", node->config->data_dir);
     struct kv_rocksdb_options options = {.log = node->log, .write_buffer_bytes = node->memtable_bytes};
     status = kv_rocksdb_open(path, &options, &node->store);
@@ -144,7 +149,29 @@ static enum status node_open(struct node *node, char *trouble, size_t room)
     uint64_t nonce;
     node->random.fill(node->random.context, &nonce, sizeof(nonce));
     applier_init(&node->applier, node->store, node->blocks, &node->published, nonce | UINT64_C(1) << 63);
+    status =
+        install_finish(&node->disk, node->config->data_dir, node->installed, &node->applier.machine, trouble, room);
+    if (status != STATUS_OK)
+        return status;
     return recovery_run(&node->applier, node->writer, &node->recovered, &node->identity, trouble, room);
+}
+
+static enum status node_create_snapshots(struct node *node, char *trouble, size_t room)
+{
+    struct snapshot_thread_config config = {
+        .data_dir = node->config->data_dir,
+        .store = node->store,
+        .blocks = node->blocks,
+        .applier = node->apply,
+        .published = &node->published,
+        .ports = node_snapshot_ports(node),
+        .clock = node->clock,
+        .random = node->random,
+        .log = node->log,
+    };
+    memcpy(config.cluster_id, node->identity.cluster_id, sizeof(config.cluster_id));
+    enum status status = snapshot_thread_create(&config, &node->snapshot);
+    return status == STATUS_OK ? status : node_refuse(trouble, room, status, "emptying the folder of copies");
 }
 
 static uint32_t node_loop_count(const struct config *config)
@@ -201,6 +228,8 @@ static enum status node_start_threads(struct node *node, char *trouble, size_t r
     enum status status =
         replica_thread_create(loop, node->writer, &node->published, &peers, &replica_ports, node->clock, node->log,
                               &node->replica, (struct span){(uint8_t *)trouble, room});
+    if (status == STATUS_OK)
+        status = node_create_snapshots(node, trouble, room);
     if (status != STATUS_OK)
         return status;
     node_tell_state(node);
@@ -208,6 +237,7 @@ static enum status node_start_threads(struct node *node, char *trouble, size_t r
      * would come, and the log would only grow. */
     applier_thread_flush(node->apply);
     applier_thread_run(node->apply);
+    snapshot_thread_run(node->snapshot);
     replica_thread_run(node->replica);
     steward_thread_begin(node->steward);
     return STATUS_OK;
@@ -340,9 +370,11 @@ void node_stop(struct node *node)
         gateway_thread_join(node->loops[loop]);
     block_pool_destroy(node->pool);
     replica_thread_stop(node->replica);
+    snapshot_thread_stop(node->snapshot);
     applier_thread_stop(node->apply);
     steward_thread_stop(node->steward);
     replica_thread_destroy(node->replica); /* before those whose proposals it may still hold */
+    snapshot_thread_destroy(node->snapshot);
     applier_thread_destroy(node->apply);
     steward_thread_destroy(node->steward);
     for (uint32_t loop = 0; loop < loops; loop++)

@@ -185,32 +185,57 @@ static void node_log_space(void *context, enum log_space space)
         applier_thread_flush(node->apply); /* so that the log can be cut */
 }
 
+/* --- copies of the state --- */
+
 static void node_install(void *context, uint64_t leader, uint64_t index)
 {
     struct node *node = context;
     log_line(node->log, LOG_INFO,
-             "behind what the others' logs keep: needs a snapshot of node %" PRIu64 " of at least entry %" PRIu64,
+             "behind what the others' logs keep: fetching the state of node %" PRIu64 ", of at least entry %" PRIu64,
              leader, index);
+    snapshot_thread_fetch(node->snapshot, leader);
 }
+
+static void node_bulk(void *context, uint64_t from, const struct peer_frame *frame)
+{
+    struct node *node = context;
+    if (!snapshot_thread_frame(node->snapshot, from, frame))
+        log_line(node->log, LOG_WARN, "node %" PRIu64 " has sent something on the bulk channel that has no place there",
+                 from);
+}
+
+static void node_bulk_send(void *context, struct snapshot_message *message)
+{
+    struct node *node = context;
+    replica_thread_bulk(node->replica, message);
+}
+
+static void node_pin(void *context, uint64_t index)
+{
+    struct node *node = context;
+    replica_thread_pin(node->replica, index);
+}
+
+static void node_installable(void *context)
+{
+    struct node *node = context;
+    restart_process(node->arguments, node->listen_descriptor,
+                    node->clock.boot_ms(node->clock.context) - node->started_ms, node->log,
+                    "the state of another node has come");
+}
+
+static void node_not_installed(void *context)
+{
+    struct node *node = context;
+    replica_thread_not_installed(node->replica);
+}
+
+/* --- what the raft loop tells --- */
 
 static void node_changed(void *context, const struct replica_member_change *change, enum status status)
 {
     struct node *node = context;
     log_line(node->log, LOG_INFO, "change of member %" PRIu64 ": %s", change->id, status_name(status));
-}
-
-static void node_bulk(void *context, uint64_t from, const struct peer_frame *frame)
-{
-    (void)context;
-    (void)from;
-    (void)frame;
-}
-
-static void node_bulk_opened(void *context, uint64_t to, bool open)
-{
-    (void)context;
-    (void)to;
-    (void)open;
 }
 
 static void node_barrier(void *context, uint32_t reader, uint64_t number, uint64_t index)
@@ -429,8 +454,19 @@ struct replica_ports node_replica_ports(struct node *node)
         .install = node_install,
         .changed = node_changed,
         .bulk = node_bulk,
-        .bulk_opened = node_bulk_opened,
         .alive_ms = node_alive_ms,
+        .failed = node_failed,
+    };
+}
+
+struct snapshot_ports node_snapshot_ports(struct node *node)
+{
+    return (struct snapshot_ports){
+        .context = node,
+        .send = node_bulk_send,
+        .pin = node_pin,
+        .ready = node_installable,
+        .gave_up = node_not_installed,
         .failed = node_failed,
     };
 }

@@ -15,6 +15,7 @@
 #include "server/daemon/node.h"
 #include "server/daemon/peers.h"
 #include "server/daemon/replica_thread.h"
+#include "server/daemon/snapshot_thread.h"
 #include "server/daemon/steward_thread.h"
 
 struct node {
@@ -39,6 +40,8 @@ struct node {
     struct applier applier;
     struct replica_thread *replica;
     struct applier_thread *apply;
+    struct snapshot_thread *snapshot;
+    struct snapshot_manifest *installed; /* put in place by this start, until the state is compared with it */
     struct steward_thread *steward;
     struct block_pool *pool;
     struct admin *admin;
@@ -60,6 +63,7 @@ struct node {
 struct steward_ports node_steward_ports(struct node *node);
 struct applier_ports node_applier_ports(struct node *node);
 struct replica_ports node_replica_ports(struct node *node);
+struct snapshot_ports node_snapshot_ports(struct node *node);
 struct admin_ports node_admin_ports(struct node *node);
 
 /* block_pool.h's word that reads are done. */

@@ -10,9 +10,8 @@
 /* What others send to the raft loop beside proposals and the log writer's replies; on the heap. */
 enum raft_post_kind {
     RAFT_POST_MESSAGE, /* `message`, with `processes` of its own */
-    RAFT_POST_REPLICA, /* `replica`, owned */
     RAFT_POST_MEMBERS, /* `members` */
-    RAFT_POST_BULK,    /* `frame`, owned, to `message.node` */
+    RAFT_POST_BULK,    /* `bulk`, owned */
     RAFT_POST_STOP,
 };
 
@@ -20,11 +19,10 @@ struct raft_post {
     struct list_link link;
     enum raft_post_kind kind;
     struct raft_loop_message message;
-    struct replica_message *replica;
     struct raft_loop_process *processes;
     struct peer_endpoint *members;
     uint32_t member_count;
-    struct buffer *frame;
+    struct snapshot_message *bulk;
 };
 
 struct replica_thread {
@@ -75,11 +73,9 @@ static struct raft_post *post_create(enum raft_post_kind kind)
 
 static void post_free(struct raft_post *post)
 {
-    if (post->replica != NULL)
-        replica_message_free(post->replica);
     free(post->processes);
     free(post->members);
-    buffer_put(post->frame);
+    snapshot_message_free(post->bulk);
     free(post);
 }
 
@@ -176,16 +172,15 @@ static void take_messages(struct replica_thread *thread)
     }
 }
 
-/* A frame that another thread has packed. */
-static void send_bulk(struct replica_thread *thread, uint64_t node, const struct buffer *bytes)
+static void send_bulk(struct replica_thread *thread, const struct snapshot_message *message)
 {
-    struct peer_frame frame;
+    struct slice data;
     if (thread->transport == NULL)
         return;
     arena_reset(&thread->frame_arena);
-    CHECK(peer_frame_open(buffer_slice(bytes), &thread->frame_arena, &frame) == STATUS_OK);
-    enum status status = peer_transport_send(thread->transport, node, PEER_CHANNEL_BULK, frame.message, &frame.data, 1);
-    (void)status; /* who sends bulk data asks for what did not come */
+    const Qnfs__Peer *frame = snapshot_message_encode(message, &thread->frame_arena, &data);
+    enum status status = peer_transport_send(thread->transport, message->peer, PEER_CHANNEL_BULK, frame, &data, 1);
+    (void)status; /* it is asked for again */
 }
 
 static void take_post(struct replica_thread *thread, struct raft_post *post)
@@ -195,12 +190,11 @@ static void take_post(struct replica_thread *thread, struct raft_post *post)
         post->message.processes = post->processes;
         raft_step(thread, &post->message);
         break;
-    case RAFT_POST_REPLICA: step_replica(thread, post->replica); break;
     case RAFT_POST_MEMBERS:
         if (thread->transport != NULL)
             peer_transport_members(thread->transport, post->members, post->member_count);
         break;
-    case RAFT_POST_BULK: send_bulk(thread, post->message.node, post->frame); break;
+    case RAFT_POST_BULK: send_bulk(thread, post->bulk); break;
     case RAFT_POST_STOP:
         /* Others may still post: the handle that wakes is closed when they are gone, and holds nobody up until then. */
         uv_unref((uv_handle_t *)&thread->wake);
@@ -300,22 +294,16 @@ static void on_opened(void *context, const struct peer_endpoint *peer, const str
     struct replica_thread *thread = context;
     if (!called)
         return;
-    if (hello->channel == PEER_CHANNEL_BULK) {
-        thread->ports.bulk_opened(thread->ports.context, peer->node, true);
-        return;
-    }
+    if (hello->channel == PEER_CHANNEL_BULK)
+        return; /* who sends there asks again for what did not come */
     peer_event(thread, &(struct raft_loop_message){.kind = RAFT_LOOP_OPENED, .node = peer->node});
 }
 
 static void on_closed(void *context, const struct peer_endpoint *peer, const struct peer_end *end)
 {
     struct replica_thread *thread = context;
-    if (peer == NULL || !end->called || !end->was_open)
+    if (peer == NULL || !end->called || !end->was_open || end->channel == PEER_CHANNEL_BULK)
         return;
-    if (end->channel == PEER_CHANNEL_BULK) {
-        thread->ports.bulk_opened(thread->ports.context, peer->node, false);
-        return;
-    }
     peer_event(thread, &(struct raft_loop_message){.kind = RAFT_LOOP_CLOSED, .node = peer->node});
 }
 
@@ -525,17 +513,21 @@ void replica_thread_members(struct replica_thread *thread, const struct peer_end
     inbox_post(&thread->posts, &post->link);
 }
 
-void replica_thread_bulk(struct replica_thread *thread, uint64_t node, struct buffer *frame)
+void replica_thread_bulk(struct replica_thread *thread, struct snapshot_message *message)
 {
     struct raft_post *post = post_create(RAFT_POST_BULK);
-    post->message.node = node;
-    post->frame = frame;
+    post->bulk = message;
     inbox_post(&thread->posts, &post->link);
 }
 
-size_t replica_thread_bulk_waiting(const struct replica_thread *thread, uint64_t node)
+void replica_thread_pin(struct replica_thread *thread, uint64_t index)
 {
-    return thread->transport == NULL ? 0 : peer_transport_waiting(thread->transport, node, PEER_CHANNEL_BULK);
+    inbox_post(&thread->messages, &message_create(REPLICA_PIN, index)->link);
+}
+
+void replica_thread_not_installed(struct replica_thread *thread)
+{
+    inbox_post(&thread->messages, &message_create(REPLICA_INSTALLED, 0)->link);
 }
 
 void replica_thread_status(struct replica_thread *thread, struct replica_status *status)

@@ -9,6 +9,7 @@
 #include "cluster/log_writer.h"
 #include "cluster/peer_transport.h"
 #include "cluster/raft_loop.h"
+#include "cluster/snapshot_message.h"
 #include "server/daemon/published.h"
 
 /* What comes out; called in the raft loop's thread, `failed` also in the log writer's. */
@@ -30,8 +31,6 @@ struct replica_ports {
     void (*changed)(void *context, const struct replica_member_change *change, enum status status);
     /* A frame on the bulk channel; read now, not kept. */
     void (*bulk)(void *context, uint64_t node, const struct peer_frame *frame);
-    /* This node may send to the member on the bulk channel, or no longer. */
-    void (*bulk_opened)(void *context, uint64_t node, bool open);
     /* When the slowest of all other threads last turned over, boot time in ms. */
     uint64_t (*alive_ms)(void *context);
     void (*failed)(void *context, enum status status, const char *what);
@@ -92,10 +91,12 @@ void replica_thread_transfer(struct replica_thread *thread, uint64_t node);
 /* A change of the membership, answered by ports.changed. Any thread. */
 void replica_thread_change(struct replica_thread *thread, const struct replica_member_change *change);
 
-/* A frame for the bulk channel, packed by peer_codec (owner goes along); dropped if the member cannot be sent to. Any thread. */
-void replica_thread_bulk(struct replica_thread *thread, uint64_t node, struct buffer *frame);
-/* Bytes that wait to be sent to the member on the bulk channel. The raft loop's thread (ports) only. */
-size_t replica_thread_bulk_waiting(const struct replica_thread *thread, uint64_t node);
+/* A message for the bulk channel (owner goes along); dropped if its member cannot be sent to, or is slow. Any thread. */
+void replica_thread_bulk(struct replica_thread *thread, struct snapshot_message *message);
+/* A copy of the state is out (REPLICA_PIN); 0: no longer. Any thread. */
+void replica_thread_pin(struct replica_thread *thread, uint64_t index);
+/* What ports.install asked for has come to nothing. Any thread. */
+void replica_thread_not_installed(struct replica_thread *thread);
 
 /* A copy of the replica's status, and of what is known of other members, at most a step old. Any thread. */
 void replica_thread_status(struct replica_thread *thread, struct replica_status *status);
