@@ -2,9 +2,12 @@
 
 #include <stdio.h>
 
+/* A node alone: its leases stood still while it was down. Those of several nodes only last longer for that. */
 static void node_serves_again(void *context)
 {
-    population_restarted(context);
+    struct population *population = context;
+    if (population->node_count == 1)
+        population_restarted(population);
 }
 
 void cluster_init(struct cluster *cluster, struct population *population, uint32_t count, const char *directory)

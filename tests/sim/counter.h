@@ -85,7 +85,7 @@ enum counter_need {
     X(flapping, "flapping directions", CLUSTER)                                                                        \
     X(moves, "clients that went to another node for no reason", CLUSTER)                                               \
     X(session_moves, "sessions attached by another node", CLUSTER)                                                     \
-    X(flaps, "warnings of sessions that go to and fro", CLUSTER)                                                       \
+    X(flaps, "warnings of sessions that go to and fro", NEVER)                                                         \
     X(prefix_moved, "compounds with a change on each side of a move to another node", CLUSTER)                         \
     X(early_commits, "entries committed before the leader's own disk had them", CLUSTER)                               \
     X(lease_reads, "calls whose barrier came from the leader's lease", CLUSTER)                                        \

@@ -5,6 +5,8 @@
 /* An isolated or stopped node notices after about this long that it is not heard (DESIGN.md section 8). */
 #define LAPSE_US 500000u
 #define HOUR_US UINT64_C(3600000000)
+/* After so many faults they come half as often. */
+#define SLOWER_EVERY 40u
 
 /* --- processes and disks --- */
 
@@ -72,7 +74,9 @@ static void pause_node(struct faults *faults)
 
 static void cut_client(struct faults *faults)
 {
-    struct wire *wire = network_any(cluster_any_network(faults->cluster));
+    struct wire *wire = NULL;
+    for (uint32_t tries = 0; tries < 2 * faults->cluster->count && wire == NULL; tries++)
+        wire = network_any(cluster_any_network(faults->cluster));
     if (wire == NULL)
         return;
     world_trace(faults->world, "a connection of client %u is cut", wire->client);
@@ -107,6 +111,15 @@ static void cut_for(struct faults *faults, uint32_t from, uint32_t to, uint64_t 
     world_after(faults->world, delay_us, heal, faults, from * 16 + to);
 }
 
+static void flush_all(void *context, uint64_t number)
+{
+    (void)number;
+    struct faults *faults = context;
+    for (uint32_t i = 0; i < faults->cluster->count; i++)
+        node_flush(faults->cluster->nodes[i]);
+}
+
+/* Now and then the others' logs are cut just before it is over. */
 static void isolate(struct faults *faults)
 {
     uint32_t count = faults->cluster->count;
@@ -119,6 +132,8 @@ static void isolate(struct faults *faults)
                 : speaks ? ", but it is heard"
                          : "");
     world_count(faults->world, COUNT_isolations, 1);
+    if (world_chance(faults->world, 2))
+        world_after(faults->world, delay_us - world_draw(faults->world, 20000), flush_all, faults, 0);
     for (uint32_t other = 1; other <= count; other++) {
         if (other == node)
             continue;
@@ -249,6 +264,8 @@ static void happen(void *context, uint64_t number)
                                                    : fault_anywhere(faults, draw);
     world->faults += counts ? 1 : 0;
     world_count(world, COUNT_faults, counts ? 1 : 0);
+    if (!alone && ++faults->happened % SLOWER_EVERY == 0) /* so that there is an end */
+        faults->between_us *= 2;
     world_after(world, 1 + world_draw(world, 2 * faults->between_us), happen, faults, 0);
 }
 

@@ -9,7 +9,8 @@ struct faults {
     struct cluster *cluster;
     struct population *population;
     uint64_t between_us; /* two of them, about */
-    bool calm;           /* no more */
+    uint64_t happened;
+    bool calm; /* no more */
 };
 
 void faults_begin(struct faults *faults);

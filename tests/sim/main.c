@@ -2,7 +2,8 @@
  *
  *   qnfs_sim [--seeds A-B] [--seed N] [-v] [--nodes N] [--rocksdb-every K] [--jobs J]
  *
- * Each world has one node, or N. Every Kth seed runs over RocksDB. Several processes share the seeds; one that falls over tells its parent by doing so
+ * Every third seed has one node, the others three, now and then two or five; --nodes: all have N. Every Kth seed runs
+ * over RocksDB. Several processes share the seeds; one that falls over tells its parent by doing so
  * which seed did it. Status: 0 all is well, 1 a violation (or a rare event that never happened), 2 wrong arguments. */
 #include <inttypes.h>
 #include <signal.h>
@@ -100,8 +101,11 @@ static bool runs_over_rocksdb(const struct arguments *arguments, uint64_t number
 
 static uint32_t nodes_of(const struct arguments *arguments, uint64_t number)
 {
-    (void)number;
-    return arguments->nodes != 0 ? arguments->nodes : 1;
+    if (arguments->nodes != 0)
+        return arguments->nodes;
+    if (number % 3 == 0)
+        return 1;
+    return number % 24 == 10 ? 5 : number % 24 == 20 ? 2 : 3;
 }
 
 static void run_seed(const struct arguments *arguments, uint64_t number, uint64_t *counters)

@@ -117,7 +117,7 @@ static bool apply_entry(struct node *node, const struct replica_entry *entry)
 {
     struct applier_action *actions = NULL;
     uint64_t before = node->applier.machine.command_number;
-    oracle_entry(node->oracle, entry, node->life);
+    oracle_entry(node->oracle, entry);
     enum status status = applier_step(&node->applier, entry, &actions);
     if (node->life > 1 && !node->serving)
         world_count(node->world, COUNT_replayed_commands, node->applier.machine.command_number - before);

@@ -114,6 +114,8 @@ static void step(struct node *node, uint32_t loop, struct frontend_message *mess
     view_refresh(view);
     struct nfs4_moment moment = frontend_moment(view, &node->published, node->options.loop_count,
                                                 host_now_ms(&node->host), host_wall_ns(&node->host));
+    if (message->kind == FRONTEND_RECEIVED && node->options.count > 1 && moment.barrier_index != NFS4_BARRIER_UNKNOWN)
+        world_count(node->world, COUNT_lease_reads, 1);
     const struct frontend_action *actions = frontend_step(node->frontends[loop], message, &moment);
     CHECK(!view->read->failed);
     carry(node, loop, actions);

@@ -48,6 +48,16 @@ static void carry_replica(struct node *node, const struct replica_action *action
     }
 }
 
+static void note_forward(struct node *node, const Qnfs__Peer *message)
+{
+    if (message->body_case != QNFS__PEER__BODY_FORWARDED_COMMANDS)
+        return;
+    uint64_t number = message->forwarded_commands->number;
+    world_count(node->world, COUNT_forwards_resent, number <= node->forwarded_number ? 1 : 0);
+    if (number > node->forwarded_number)
+        node->forwarded_number = number;
+}
+
 static void carry(struct node *node)
 {
     for (const struct raft_loop_action *action = node->actions.first; action != NULL; action = action->next) {
@@ -55,6 +65,7 @@ static void carry(struct node *node)
         switch (action->kind) {
         case RAFT_LOOP_DO_REPLICA: carry_replica(node, action->replica); break;
         case RAFT_LOOP_DO_SEND:
+            note_forward(node, action->message);
             peers_send(node->options.peers, node->options.id, (uint32_t)action->node, action->message, action->data,
                        action->data_count);
             break;
@@ -279,7 +290,7 @@ void node_raft_init(struct node *node)
     node->silent = true;
     node->lapsed = false;
     network_silence(node->network, true);
-    node->term = node->leader = node->durable_index = 0;
+    node->forwarded_number = node->term = node->leader = node->durable_index = 0;
 }
 
 void node_raft_drop(struct node *node)

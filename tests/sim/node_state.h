@@ -105,7 +105,8 @@ struct node {
     uint64_t incarnation;
     uint64_t term;
     uint64_t leader;
-    uint64_t durable_index; /* of the log, as the raft loop knows */
+    uint64_t forwarded_number; /* of the newest batch sent to a leader */
+    uint64_t durable_index;    /* of the log, as the raft loop knows */
     struct node_identity identity;
     struct log_writer *writer;
     struct raft_loop *raft_loop;

@@ -10,6 +10,13 @@
 #include "statestore/machine/client.h"
 #include "statestore/store/kv_memory.h"
 #include "statestore/store/schema.h"
+#include "tests/sim/cast.h"
+
+/* What an entry was, and what came of it. */
+struct oracle_entry_row {
+    struct hash128 hash;
+    size_t first_chain;
+};
 
 struct oracle {
     struct world *world;
@@ -19,9 +26,13 @@ struct oracle {
     struct machine machine;
     struct kv_store *store;
     struct arena arena;
-    struct hash128 *entries; /* by index - 1: what each entry was */
+    struct oracle_entry_row *entries; /* by index - 1 */
     size_t entry_count;
     size_t entry_room;
+    struct hash128 *chains; /* after each command and each entry without any */
+    size_t chain_count;
+    size_t chain_room;
+    struct cast cast;
 
     /* Model versions: versions[i] is the state after command first_version + i. */
     struct model **versions;
@@ -34,7 +45,6 @@ struct oracle {
     /* Directories changed by the entry at hand. */
     uint16_t touched[64];
     size_t touched_count;
-    uint64_t life;
 };
 
 static void version_put(struct model *model)
@@ -78,6 +88,7 @@ void oracle_destroy(struct oracle *oracle)
     arena_fini(&oracle->arena);
     free(oracle->versions);
     free(oracle->entries);
+    free(oracle->chains);
     free(oracle);
 }
 
@@ -99,7 +110,7 @@ static void step_resolve(struct oracle *oracle, struct request *request, struct 
     step->file = before->expected.inode != MODEL_NO_INODE ? before->expected.inode : before->file;
 }
 
-static void count_change(struct oracle *oracle, struct request *request, const struct step *step)
+static void count_change(struct oracle *oracle, struct request *request, const struct step *step, uint64_t incarnation)
 {
     struct world *world = oracle->world;
     bool names = step->kind == STEP_OPEN ? step->expected.made
@@ -124,15 +135,16 @@ static void count_change(struct oracle *oracle, struct request *request, const s
         const struct model_inode *removed = &oracle->present->inodes[step->expected.inode];
         world_count(world, COUNT_orphans, removed->exists && removed->link_count == 0 ? 1 : 0);
     }
-    if (request->life == 0)
-        request->life = oracle->life;
-    else if (request->life != oracle->life) {
-        request->life = oracle->life;
+    if (request->incarnation != 0 && request->incarnation != incarnation) {
+        uint32_t before = cast_node(&oracle->cast, request->incarnation);
         world_count(world, COUNT_prefix_replays, 1);
+        world_count(world, COUNT_prefix_moved, before != cast_node(&oracle->cast, incarnation) ? 1 : 0);
     }
+    request->incarnation = incarnation;
 }
 
-static void step_executed(struct oracle *oracle, struct request *request, struct step *step, uint64_t number)
+static void step_executed(struct oracle *oracle, struct request *request, struct step *step, uint64_t number,
+                          uint64_t incarnation)
 {
     if (step->executed)
         world_violation(oracle->world, "client %u slot %u seqid %u: %s was executed by command %llu and again by %llu",
@@ -148,7 +160,7 @@ static void step_executed(struct oracle *oracle, struct request *request, struct
     step->expected = model_execute(oracle->present, step, request->identity, number, false);
     step->executed = true;
     step->version = number;
-    count_change(oracle, request, step);
+    count_change(oracle, request, step, incarnation);
     world_trace(oracle->world, "  command %llu: client %u slot %u seqid %u %s: %d", (unsigned long long)number,
                 request->client, request->slot, request->seqid, step_kind_name(step->kind), step->expected.status);
 }
@@ -175,7 +187,7 @@ static void slot_command(struct oracle *oracle, const Qnfs__Command *command, co
             world_violation(
                 world, "command %llu (slot %u seqid %u operation %u) was executed, but no client waits for that",
                 (unsigned long long)oracle->machine.command_number, origin->slot, origin->seqid, origin->operation);
-        step_executed(oracle, request, step, oracle->machine.command_number);
+        step_executed(oracle, request, step, oracle->machine.command_number, command->ticket->incarnation);
         break;
     case MACHINE_REPLAYED:
         world_count(world, COUNT_replayed_by_machine, 1);
@@ -236,11 +248,35 @@ static void count_attach(struct oracle *oracle, const Qnfs__SessionAttach *attac
         const struct request *request = oracle->ports.find(oracle->ports.context, attach->session.data, slot);
         in_flight = in_flight || (request != NULL && request->sends > 1 && request_changes(request));
     }
+    uint32_t before = cast_session(&oracle->cast, attach->session.data, attach->incarnation);
     world_count(oracle->world, COUNT_attaches, 1);
+    world_count(oracle->world, COUNT_session_moves, before != cast_node(&oracle->cast, attach->incarnation) ? 1 : 0);
     world_count(oracle->world, COUNT_attaches_in_flight, in_flight ? 1 : 0);
 }
 
+/* What the cluster says about its own processes. */
+static void count_processes(struct oracle *oracle, const Qnfs__Command *command, const Qnfs__Result *result)
+{
+    const Qnfs__NodeRegister *body = command->node_register;
+    if (command->body_case == QNFS__COMMAND__BODY_NODE_REGISTER && result->registered != NULL &&
+        cast_register(&oracle->cast, (uint32_t)body->node, result->registered->incarnation))
+        world_count(oracle->world, COUNT_registers_repeated, 1);
+    if (command->body_case == QNFS__COMMAND__BODY_CREATE_SESSION && result->create_session != NULL &&
+        result->create_session->session.len == 16)
+        cast_session(&oracle->cast, result->create_session->session.data, command->create_session->incarnation);
+}
+
 /* --- entries --- */
+
+static void chain_add(struct oracle *oracle)
+{
+    if (oracle->chain_count == oracle->chain_room) {
+        oracle->chain_room = oracle->chain_room == 0 ? 1024 : oracle->chain_room * 2;
+        oracle->chains = realloc(oracle->chains, oracle->chain_room * sizeof(*oracle->chains));
+        CHECK(oracle->chains != NULL);
+    }
+    oracle->chains[oracle->chain_count++] = oracle->machine.chain;
+}
 
 static void entry_commands(struct oracle *oracle, const struct replica_entry *entry)
 {
@@ -271,10 +307,13 @@ static void entry_commands(struct oracle *oracle, const struct replica_entry *en
         transaction_init(&transaction, kv_store_present(oracle->store), &oracle->arena);
         machine_apply(&oracle->machine, &transaction, &position, command, content, &oracle->arena, &answer);
         CHECK(kv_store_write(oracle->store, &transaction) == STATUS_OK);
+        if (command->body_case == QNFS__COMMAND__BODY_NODE_LOST)
+            world_count(oracle->world, COUNT_nodes_lost, answer.effect_count > 0 ? 1 : 0);
         forget_clients(oracle, &answer);
         follow_leases(oracle);
         if (command->origin_case == QNFS__COMMAND__ORIGIN_SLOT_ORIGIN)
             slot_command(oracle, command, answer.result);
+        count_processes(oracle, command, answer.result);
         if (command->body_case == QNFS__COMMAND__BODY_SESSION_ATTACH)
             count_attach(oracle, command->session_attach, answer.result);
         if (command->origin_case != QNFS__COMMAND__ORIGIN_SLOT_ORIGIN)
@@ -282,6 +321,7 @@ static void entry_commands(struct oracle *oracle, const struct replica_entry *en
                         (unsigned long long)oracle->machine.command_number, (int)command->body_case,
                         answer.result->status);
         version_add(oracle, oracle->machine.command_number);
+        chain_add(oracle);
     }
 }
 
@@ -292,7 +332,7 @@ static void entry_new(struct oracle *oracle, const struct replica_entry *entry, 
         oracle->entries = realloc(oracle->entries, oracle->entry_room * sizeof(*oracle->entries));
         CHECK(oracle->entries != NULL);
     }
-    oracle->entries[oracle->entry_count++] = hash;
+    oracle->entries[oracle->entry_count++] = (struct oracle_entry_row){hash, oracle->chain_count};
     if (entry->kind == REPLICA_ENTRY_COMMANDS) {
         entry_commands(oracle, entry);
         return;
@@ -302,18 +342,18 @@ static void entry_new(struct oracle *oracle, const struct replica_entry *entry, 
     transaction_init(&transaction, kv_store_present(oracle->store), &oracle->arena);
     machine_pass(&oracle->machine, &transaction, entry->index, entry->term, &oracle->arena);
     CHECK(kv_store_write(oracle->store, &transaction) == STATUS_OK);
+    chain_add(oracle);
 }
 
-void oracle_entry(struct oracle *oracle, const struct replica_entry *entry, uint64_t life)
+void oracle_entry(struct oracle *oracle, const struct replica_entry *entry)
 {
-    oracle->life = life;
     struct hash128 hash = hash_seeded(entry->term * 4 + (uint64_t)entry->kind, buffer_slice(entry->bytes));
     if (entry->index == 0 || entry->index > oracle->entry_count + 1)
         world_violation(oracle->world, "entry %llu is handed out, but the last one was %zu",
                         (unsigned long long)entry->index, oracle->entry_count);
     if (entry->index == oracle->entry_count + 1)
         entry_new(oracle, entry, hash);
-    else if (!hash128_equal(hash, oracle->entries[entry->index - 1]))
+    else if (!hash128_equal(hash, oracle->entries[entry->index - 1].hash))
         world_violation(oracle->world, "entry %llu is not what it was when it was first applied: a change is lost",
                         (unsigned long long)entry->index);
 }
@@ -324,10 +364,15 @@ void oracle_applied(struct oracle *oracle, const struct machine *machine)
     if (machine->command_number > twin->command_number)
         world_violation(oracle->world, "the node has executed %llu commands, and there are only %llu",
                         (unsigned long long)machine->command_number, (unsigned long long)twin->command_number);
-    if (machine->command_number == twin->command_number && machine->applied_index == twin->applied_index &&
-        machine->applied_command == twin->applied_command && !hash128_equal(machine->chain, twin->chain))
-        world_violation(oracle->world, "the chain hash differs after command %llu of entry %llu",
-                        (unsigned long long)machine->command_number, (unsigned long long)machine->applied_index);
+    if (machine->applied_index > 0) {
+        const struct oracle_entry_row *row = &oracle->entries[machine->applied_index - 1];
+        size_t chain = row->first_chain + (machine->applied_command > 0 ? machine->applied_command - 1 : 0);
+        if (machine->applied_index > oracle->entry_count || chain >= oracle->chain_count ||
+            !hash128_equal(machine->chain, oracle->chains[chain]))
+            world_violation(oracle->world, "the chain hash differs after command %llu, %u of entry %llu",
+                            (unsigned long long)machine->command_number, machine->applied_command,
+                            (unsigned long long)machine->applied_index);
+    }
     if (machine->command_number > oracle->visible)
         oracle->visible = machine->command_number;
 }

@@ -1,4 +1,4 @@
-/* oracle.h: what is true. It sees every committed entry just before the node applies it, executes it on a machine of its
+/* oracle.h: what is true. It sees every committed entry just before the first node applies it, executes it on a machine of its
  * own that never crashes, finds out which client's step each command carries out, and executes that step on the model.
  * So it knows each change's place in the order of all changes, that none was executed twice and none lost, and what
  * every read may have seen.
@@ -31,10 +31,11 @@ struct oracle_ports {
 struct oracle *oracle_create(struct world *world, const struct oracle_ports *ports);
 void oracle_destroy(struct oracle *oracle);
 
-/* An entry that the node is about to apply, in its life number `life` (how often it has crashed). */
-void oracle_entry(struct oracle *oracle, const struct replica_entry *entry, uint64_t life);
+/* An entry that a node is about to apply. */
+void oracle_entry(struct oracle *oracle, const struct replica_entry *entry);
 
-/* The node's machine, after it has applied: nothing may differ at equal positions. From now on reads see at least this. */
+/* A node's machine, after it has applied: nothing may differ from what it was at that position, wherever the others are.
+ * From now on reads see at least this, on every node: what one has applied is committed, so no other may miss it. */
 void oracle_applied(struct oracle *oracle, const struct machine *machine);
 
 /* What the node's store holds must be what the oracle's holds, if both have applied the same. True if compared. */

@@ -22,7 +22,7 @@ struct request {
     uint64_t begun_ms;
     uint64_t sent_ms; /* when it was last sent */
     uint32_t sends;
-    uint64_t life;             /* of the node in which its last change was executed; 0: none yet */
+    uint64_t incarnation;      /* of the process for which its last change was executed; 0: none yet */
     bool wants_repeat;         /* after its reply, the same request once more: the answer must be the same */
     bool wants_false_retry;    /* after its reply, another request with the same sequence id: must be refused */
     bool is_false_retry;       /* the present wire bytes are that */

@@ -82,7 +82,7 @@ static void seed_draw(struct seed *seed, bool alone)
     if (!alone) { /* elections take a while */
         population->think_us *= 4;
         population->patience_ms = 200 + world_draw(world, 4000);
-        seed->faults.between_us = 50000 + world_draw(world, 400000);
+        seed->faults.between_us = 100000 + world_draw(world, 500000);
     }
     if (world_chance(world, 5)) { /* minutes instead of seconds, so that leases run out */
         population->slow = true;
