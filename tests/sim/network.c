@@ -258,7 +258,8 @@ static void last_bytes(struct wire *wire, struct wire_end *end, enum counter los
         return;
     }
     end->paused = false;
-    while (end->open && end->waiting_bytes > 0) {
+    /* What arrives may make the node close the connection, or stop reading. */
+    while (!wire->cut && end->open && !end->paused && end->waiting_bytes > 0) {
         if (end == &wire->to_node)
             deliver_to_node(wire, 0);
         else
