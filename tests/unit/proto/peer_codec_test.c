@@ -35,6 +35,13 @@ static const uint8_t append_example[] = {
     'e',  'n',  't',  'r',  'y',        /* data */
 };
 
+static const uint8_t node_ping_example[] = {0x00, 0x00, 0x00, 0x24, 0x15, 0x35, 0xf4, 0x2f, 0x00, 0x00, 0x00,
+                                            0x20, 0x62, 0x1e, 0x08, 0xe9, 0x07, 0x10, 0x88, 0x27, 0x18, 0x50,
+                                            0x20, 0x46, 0x28, 0x40, 0x32, 0x10, 0xa0, 0xa1, 0xa2, 0xa3, 0xa4,
+                                            0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf};
+static const uint8_t node_pong_example[] = {0x00, 0x00, 0x00, 0x0e, 0x40, 0x12, 0x4b, 0x6e, 0x00, 0x00, 0x00,
+                                            0x0a, 0x6a, 0x08, 0x08, 0x88, 0x27, 0x10, 0x03, 0x20, 0x80, 0x01};
+
 #define ROOM_BYTES ((size_t)PEER_FRAME_HEAD_BYTES + PEER_FRAME_MAX_BYTES)
 
 struct fixture {
@@ -272,6 +279,56 @@ static void leases_commands_and_reads_are_carried(void **state)
 }
 
 static enum status open_body(struct fixture *fixture, struct slice message, struct slice data);
+
+/* Who is alive, and in which state. */
+static void liveness_is_spoken_of(void **state)
+{
+    struct fixture *fixture = *state;
+    const Qnfs__Peer *example = opened(fixture, slice_make(node_ping_example, sizeof(node_ping_example))).message;
+    assert_int_equal(example->node_ping->incarnation, 1001);
+    assert_int_equal(example->node_ping->hash_index, 64);
+    assert_int_equal(example->node_ping->hash.data[15], 0xaf);
+    example = opened(fixture, slice_make(node_pong_example, sizeof(node_pong_example))).message;
+    assert_int_equal(example->node_pong->sent_ms, 5000);
+    assert_int_equal(example->node_pong->compare_index, 128);
+
+    uint8_t hash[16] = "0123456789abcdef";
+    Qnfs__NodePing ping = QNFS__NODE_PING__INIT;
+    ping.incarnation = 7;
+    ping.sent_ms = UINT64_MAX;
+    Qnfs__Peer message = PEER(node_ping, QNFS__PEER__BODY_NODE_PING, &ping);
+    assert_int_equal(returns(fixture, &message, SLICE_EMPTY).message->node_ping->incarnation, 7);
+    ping.hash_index = 64;
+    ping.hash = (ProtobufCBinaryData){16, hash};
+    assert_memory_equal(returns(fixture, &message, SLICE_EMPTY).message->node_ping->hash.data, hash, 16);
+    Qnfs__NodePong pong = QNFS__NODE_PONG__INIT;
+    pong.sent_ms = pong.term = 1;
+    pong.compare_index = 128;
+    message = PEER(node_pong, QNFS__PEER__BODY_NODE_PONG, &pong);
+    assert_int_equal(returns(fixture, &message, SLICE_EMPTY).message->node_pong->compare_index, 128);
+
+    static const struct {
+        const char *bytes;
+        size_t size_bytes;
+        enum status status;
+    } bodies[] = {
+#define BODY(text, status) {text, sizeof(text) - 1, status}
+        BODY("\x62\x02\x10\x01", STATUS_OK),                        /* a ping: sent */
+        BODY("\x62\x02\x08\x01", STATUS_BAD_DATA),                  /* not sent */
+        BODY("\x62\x04\x10\x01\x28\x40", STATUS_BAD_DATA),          /* a point without its hash */
+        BODY("\x62\x07\x10\x01\x28\x40\x32\x01x", STATUS_BAD_DATA), /* a hash of one byte */
+        BODY("\x62\x14\x10\x01\x32\x10"
+             "0123456789abcdef",
+             STATUS_BAD_DATA),                       /* a hash of no point */
+        BODY("\x6a\x04\x08\x01\x10\x01", STATUS_OK), /* a pong */
+        BODY("\x6a\x02\x10\x01", STATUS_BAD_DATA),   /* of no ping */
+        BODY("\x6a\x02\x08\x01", STATUS_BAD_DATA),   /* of no leader */
+#undef BODY
+    };
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
+        assert_int_equal(open_body(fixture, slice_make(bodies[i].bytes, bodies[i].size_bytes), SLICE_EMPTY),
+                         bodies[i].status);
+}
 
 /* Messages of nodes without a cluster. What does not obey cannot be packed, so it is unpacked from bytes. */
 static void foundings_are_spoken_of(void **state)
@@ -556,6 +613,7 @@ int main(void)
         TEST(leases_commands_and_reads_are_carried),
         TEST(sizes_are_judged_first),
         TEST(damage_is_found),
+        TEST(liveness_is_spoken_of),
         TEST(foundings_are_spoken_of),
         TEST(lies_are_refused),
         TEST(many_are_refused),
