@@ -164,6 +164,13 @@ static uint64_t connection_of(const struct scenario_words *words)
 
 static void note_effects(struct scenario *scenario, uint64_t closed_before)
 {
+    const struct nfs4_flap *flap = &scenario->node.flap;
+    if (flap->moves > 0)
+        scenario_say(scenario, "  session %s of %s has moved %llu times in %llu ms\n",
+                     scenario_name(scenario, SCENARIO_SESSION, slice_make(flap->session.bytes, 16)),
+                     scenario_name(scenario, SCENARIO_CLIENT, slice_make(&flap->client.value, sizeof(uint64_t))),
+                     (unsigned long long)flap->moves, (unsigned long long)flap->period_ms);
+    scenario->node.flap.moves = 0;
     if (scenario->node.closed_connections > closed_before)
         scenario_say(scenario, "  closed %llu connections\n",
                      (unsigned long long)(scenario->node.closed_connections - closed_before));
@@ -328,6 +335,7 @@ static void line_again(struct scenario *scenario, const struct scenario_words *w
 {
     again(scenario, words);
     pending_replies(scenario);
+    note_effects(scenario, scenario->node.closed_connections);
 }
 
 static void line_connect(struct scenario *scenario, const struct scenario_words *words)
@@ -425,6 +433,7 @@ static bool line_node(struct scenario *scenario, const struct scenario_words *wo
     struct single_node *node = &scenario->node;
     const char *verb = words->word[0];
     uint64_t closed = node->closed_connections;
+    size_t number = words->count > 1 ? strtoul(words->word[1], NULL, 10) : 1;
     if (strcmp(verb, "restart") == 0) {
         single_node_restart(node);
     } else if (strcmp(verb, "hold") == 0) {
@@ -450,7 +459,21 @@ static bool line_node(struct scenario *scenario, const struct scenario_words *wo
         scenario_say(scenario, "  %llu\n", (unsigned long long)(node->commands - scenario->commands_seen));
         scenario->commands_seen = node->commands;
     } else if (strcmp(verb, "node") == 0) {
-        single_node_switch(node, words->count > 1 ? strtoul(words->word[1], NULL, 10) : 1);
+        single_node_switch(node, number);
+    } else if (strcmp(verb, "stop") == 0) {
+        single_node_stop(node, number);
+    } else if (strcmp(verb, "wake") == 0) {
+        single_node_wake(node, number);
+    } else if (strcmp(verb, "catch-up") == 0) {
+        single_node_catch_up(node, number);
+    } else if (strcmp(verb, "deliver") == 0) {
+        single_node_deliver(node, number);
+    } else if (strcmp(verb, "lost") == 0) {
+        single_node_lose(node, number);
+    } else if (strcmp(verb, "lease") == 0) {
+        single_node_lease(node, number, strcmp(words->word[2], "on") == 0);
+    } else if (strcmp(verb, "answer") == 0) {
+        single_node_answer(node);
     } else if (strcmp(verb, "close") == 0) {
         nfs4_connection_closed(node->server, (struct connection_id){strtoull(words->word[1], NULL, 10)});
     } else {

@@ -13,6 +13,11 @@
  *                                           node dies before it has their results
  *   > commands                              how many commands were applied since the last time
  *   > node 1|2                              requests go to this node from now on
+ *   > stop N                                SIGSTOP of a node; then, in any order:
+ *   > wake N, catch-up N, deliver N         it reads what slept in its sockets; its state is that of the others; the
+ *                                           effects and results that piled up reach its loop
+ *   > lost N                                the node that requests go to has node N declared lost
+ *   > lease N on|off, answer                whether a node knows barriers by itself; the answer to what it asked
  *   > blocks ok|bad                         what waits for blocks gets them, or does not
  *   > advance MS, expire                    time passes; the timekeeper looks for leases that have run out
  *   > behind N                              the view lacks the last N entries

@@ -14,6 +14,38 @@ struct single_effect {
     struct machine_effect effect;
 };
 
+/* A record that sleeps in a socket. */
+struct single_call {
+    struct list_link link;
+    uint64_t connection;
+    struct buffer *record;
+};
+
+/* An effect, or a result for `place`, on its way to a loop. */
+struct single_post {
+    struct list_link link;
+    struct machine_effect effect;
+    struct buffer *result; /* NULL: it is an effect */
+    uint64_t place;
+};
+
+/* A command that comes again. */
+struct single_late {
+    size_t server;
+    struct incarnation_id incarnation;
+    uint64_t place;
+    struct buffer *command;
+    struct buffer *content;
+};
+
+static struct buffer *copy_of(struct slice bytes)
+{
+    struct buffer *copy = buffer_create(bytes.size_bytes);
+    memcpy(copy->data, bytes.data, bytes.size_bytes);
+    copy->size_bytes = bytes.size_bytes;
+    return copy;
+}
+
 static ProtobufCBinaryData binary(const void *bytes, size_t size_bytes)
 {
     return (ProtobufCBinaryData){size_bytes, (uint8_t *)(uintptr_t)bytes};
@@ -25,9 +57,7 @@ static void store_block(struct single_node *node, struct block_id id, struct sli
 {
     struct single_block *block = HEAP_NEW(struct single_block);
     block->id = id;
-    block->bytes = buffer_create(content.size_bytes);
-    memcpy(block->bytes->data, content.data, content.size_bytes);
-    block->bytes->size_bytes = content.size_bytes;
+    block->bytes = copy_of(content);
     list_append(&node->blocks, &block->link);
 }
 
@@ -60,7 +90,6 @@ static struct slice apply_packed(struct single_node *node, struct slice packed, 
     }
     status = kv_store_write(node->store, &transaction);
     CHECK(status == STATUS_OK);
-    node->commands++;
     return log_result_pack(answer.result, arena);
 }
 
@@ -80,6 +109,7 @@ enum nfsstat4 single_node_command(struct single_node *node, Qnfs__Command *comma
         command->node_origin = &origin;
     }
     struct slice packed = apply_packed(node, log_command_pack(command, &arena), SLICE_EMPTY, &arena);
+    node->commands++;
     enum status unpacked = log_result_unpack(packed, &arena, &result);
     CHECK(unpacked == STATUS_OK);
     enum nfsstat4 status = (enum nfsstat4)result->status;
@@ -90,6 +120,31 @@ enum nfsstat4 single_node_command(struct single_node *node, Qnfs__Command *comma
 }
 
 /* --- the server's steps --- */
+
+static struct single_server *server_of(struct single_node *node, const struct nfs4_server *server)
+{
+    for (size_t i = 0; i < SINGLE_SERVERS_MAX; i++) {
+        if (node->servers[i].server == server)
+            return &node->servers[i];
+    }
+    CHECK(false);
+    return NULL;
+}
+
+static struct nfs4_moment moment_of(struct single_node *node, const struct nfs4_server *server)
+{
+    const struct single_server *state = server_of(node, server);
+    struct nfs4_moment moment = single_node_moment(node);
+    if (state->no_lease)
+        moment.barrier_index = NFS4_BARRIER_UNKNOWN;
+    if (state->view != NULL) {
+        kv_store_release(node->store, moment.view);
+        moment.view = state->view;
+        moment.view_index = moment.view_number = state->view_index;
+        moment.sessions_moved = state->view_moved;
+    }
+    return moment;
+}
 
 struct nfs4_moment single_node_moment(struct single_node *node)
 {
@@ -108,6 +163,7 @@ struct nfs4_moment single_node_moment(struct single_node *node)
 
 static void carry_out(struct single_node *node, struct nfs4_server *server)
 {
+    struct single_server *state = server_of(node, server);
     for (struct nfs4_action *action = node->outbox.first; action != NULL; action = action->next) {
         struct single_reply *reply;
         struct single_wait *wait;
@@ -131,7 +187,11 @@ static void carry_out(struct single_node *node, struct nfs4_server *server)
             break;
         case NFS4_CLOSE_CONNECTION: node->closed_connections++; break;
         case NFS4_ASK_BARRIER:
-        case NFS4_SESSION_FLAPS: break;
+            CHECK(!state->asking);
+            state->asking = true;
+            state->question = action->number;
+            break;
+        case NFS4_SESSION_FLAPS: node->flap = *action->flap; break;
         }
     }
     nfs4_outbox_reset(&node->outbox);
@@ -141,8 +201,48 @@ static void step_end(struct single_node *node, struct nfs4_server *server, struc
 {
     while (nfs4_runnable(server))
         nfs4_run(server, 1, moment, &node->outbox);
-    kv_store_release(node->store, moment->view);
+    nfs4_ask_barrier(server, &node->outbox);
+    if (moment->view != server_of(node, server)->view)
+        kv_store_release(node->store, moment->view);
     carry_out(node, server);
+}
+
+static void pile_up(struct single_server *state, const struct machine_effect *effect, uint64_t place,
+                    struct slice result)
+{
+    struct single_post *post = HEAP_NEW(struct single_post);
+    if (effect != NULL)
+        post->effect = *effect;
+    else
+        post->result = copy_of(result);
+    post->place = place;
+    list_append(&state->posts, &post->link);
+}
+
+static void step_effect(struct single_node *node, struct single_server *state, const struct machine_effect *effect)
+{
+    struct nfs4_server *server = state->server;
+    if (server == NULL)
+        return;
+    if (state->piling) {
+        pile_up(state, effect, 0, SLICE_EMPTY);
+        return;
+    }
+    struct nfs4_moment moment = moment_of(node, server);
+    nfs4_effect(server, effect, &moment, &node->outbox);
+    step_end(node, server, &moment);
+}
+
+static void step_result(struct single_node *node, struct single_server *state, uint64_t place, struct slice result)
+{
+    if (state->piling) {
+        pile_up(state, NULL, place, result);
+        return;
+    }
+    struct nfs4_server *server = state->server;
+    struct nfs4_moment moment = moment_of(node, server);
+    nfs4_result(server, place, result, &moment, &node->outbox);
+    step_end(node, server, &moment);
 }
 
 static void deliver_effects(struct single_node *node)
@@ -151,29 +251,61 @@ static void deliver_effects(struct single_node *node)
     while ((link = list_first(&node->effects)) != NULL) {
         struct single_effect *effect = container_of(link, struct single_effect, link);
         list_remove(link);
-        for (size_t i = 0; i < SINGLE_SERVERS_MAX; i++) {
-            struct nfs4_server *server = node->servers[i].server;
-            if (server == NULL)
-                continue;
-            struct nfs4_moment moment = single_node_moment(node);
-            nfs4_effect(server, &effect->effect, &moment, &node->outbox);
-            step_end(node, server, &moment);
-        }
+        for (size_t i = 0; i < SINGLE_SERVERS_MAX; i++)
+            step_effect(node, &node->servers[i], &effect->effect);
         heap_free(effect);
     }
 }
 
+static void late_free(struct single_late *late)
+{
+    if (late == NULL)
+        return;
+    buffer_put(late->command);
+    buffer_put(late->content);
+    heap_free(late);
+}
+
+/* The command before the present one once more. */
+static void apply_late(struct single_node *node, const struct single_late *late)
+{
+    struct arena arena;
+    if (late == NULL)
+        return;
+    arena_init(&arena);
+    struct slice result = apply_packed(node, buffer_slice(late->command), buffer_slice(late->content), &arena);
+    deliver_effects(node);
+    struct single_server *state = &node->servers[late->server];
+    if (!node->lose_results && state->server != NULL && state->incarnation.value == late->incarnation.value)
+        step_result(node, state, late->place, result);
+    arena_fini(&arena);
+}
+
+static struct single_late *late_create(struct single_node *node, const struct single_wait *wait)
+{
+    struct single_late *late = HEAP_NEW(struct single_late);
+    const struct single_server *state = server_of(node, wait->server);
+    late->server = (size_t)(state - node->servers);
+    late->incarnation = state->incarnation;
+    late->place = wait->place;
+    late->command = copy_of(wait->proposal->command);
+    late->content = copy_of(wait->proposal->content);
+    return late;
+}
+
 static void apply_one(struct single_node *node, struct single_wait *wait)
 {
+    struct single_late *late = node->late;
+    node->late = node->twice ? late_create(node, wait) : NULL;
+    node->commands++;
     struct arena arena;
     arena_init(&arena);
     struct slice result = apply_packed(node, wait->proposal->command, wait->proposal->content, &arena);
     deliver_effects(node);
-    if (!node->lose_results) {
-        struct nfs4_moment moment = single_node_moment(node);
-        nfs4_result(wait->server, wait->place, result, &moment, &node->outbox);
-        step_end(node, wait->server, &moment);
-    }
+    if (!node->lose_results)
+        step_result(node, server_of(node, wait->server), wait->place, result);
+    apply_late(node, late);
+    late_free(late);
     arena_fini(&arena);
     heap_free(wait);
 }
@@ -218,7 +350,7 @@ void single_node_read_blocks(struct single_node *node, bool ok)
             CHECK(block != NULL && read->block_offset + read->size_bytes <= block->bytes->size_bytes);
             memcpy(read->target, block->bytes->data + read->block_offset, read->size_bytes);
         }
-        struct nfs4_moment moment = single_node_moment(node);
+        struct nfs4_moment moment = moment_of(node, wait->server);
         nfs4_blocks_read(wait->server, wait->place, ok, &moment, &node->outbox);
         step_end(node, wait->server, &moment);
         heap_free(wait);
@@ -235,32 +367,43 @@ static void settle(struct single_node *node)
     }
 }
 
-void single_node_call(struct single_node *node, uint64_t connection, struct slice record)
+static void call(struct single_node *node, struct nfs4_server *server, uint64_t connection, struct slice record)
 {
     static const uint8_t address[4] = {192, 0, 2, 7};
     struct arena arena;
     struct rpc_call header;
     arena_init(&arena);
-    struct buffer *buffer = buffer_create(record.size_bytes);
     CHECK(record.size_bytes >= RPC_MARK_BYTES);
-    memcpy(buffer->data, record.data, record.size_bytes);
-    buffer->size_bytes = record.size_bytes;
+    struct buffer *buffer = copy_of(record);
     struct xdr x = xdr_decoder(slice_from(buffer_slice(buffer), RPC_MARK_BYTES), &arena);
     enum rpc_call_verdict verdict = rpc_call_decode(&x, &header);
     CHECK(verdict == RPC_CALL_OK);
-    struct nfs4_call call = {
+    struct nfs4_call served = {
         .connection = {connection},
         .address = slice_make(address, sizeof(address)),
         .header = &header,
         .body = slice_make(x.next, xdr_remaining(&x)),
         .record = buffer,
     };
-    struct nfs4_moment moment = single_node_moment(node);
-    nfs4_call(node->server, &call, &moment, &node->outbox);
-    step_end(node, node->server, &moment);
+    struct nfs4_moment moment = moment_of(node, server);
+    nfs4_call(server, &served, &moment, &node->outbox);
+    step_end(node, server, &moment);
     buffer_put(buffer);
     arena_fini(&arena);
     settle(node);
+}
+
+void single_node_call(struct single_node *node, uint64_t connection, struct slice record)
+{
+    struct single_server *state = &node->servers[node->active];
+    if (!state->asleep) {
+        call(node, state->server, connection, record);
+        return;
+    }
+    struct single_call *sleeper = HEAP_NEW(struct single_call);
+    sleeper->connection = connection;
+    sleeper->record = copy_of(record);
+    list_append(&state->calls, &sleeper->link);
 }
 
 struct buffer *single_node_reply(struct single_node *node, uint64_t connection, bool *ended)
@@ -283,9 +426,103 @@ void single_node_advance(struct single_node *node, uint64_t milliseconds)
 {
     node->now_ms += milliseconds;
     node->wall_ns += (int64_t)milliseconds * 1000000;
-    struct nfs4_moment moment = single_node_moment(node);
+    struct nfs4_moment moment = moment_of(node, node->server);
     nfs4_advance(node->server, &moment, &node->outbox);
     step_end(node, node->server, &moment);
+    settle(node);
+}
+
+/* --- stopped, and going on --- */
+
+static struct single_server *server_numbered(struct single_node *node, size_t number)
+{
+    CHECK(number >= 1 && number <= SINGLE_SERVERS_MAX && node->servers[number - 1].server != NULL);
+    return &node->servers[number - 1];
+}
+
+void single_node_stop(struct single_node *node, size_t number)
+{
+    struct single_server *state = server_numbered(node, number);
+    CHECK(!state->asleep && !state->piling && state->view == NULL);
+    state->asleep = state->piling = state->no_lease = true;
+    state->view = kv_store_snapshot(node->store);
+    state->view_index = node->index;
+    state->view_moved = node->sessions_moved;
+}
+
+void single_node_wake(struct single_node *node, size_t number)
+{
+    struct single_server *state = server_numbered(node, number);
+    struct list_link *link;
+    state->asleep = false;
+    while ((link = list_first(&state->calls)) != NULL) {
+        struct single_call *sleeper = container_of(link, struct single_call, link);
+        list_remove(link);
+        call(node, state->server, sleeper->connection, buffer_slice(sleeper->record));
+        buffer_put(sleeper->record);
+        heap_free(sleeper);
+    }
+}
+
+void single_node_catch_up(struct single_node *node, size_t number)
+{
+    struct single_server *state = server_numbered(node, number);
+    if (state->view != NULL)
+        kv_store_release(node->store, state->view);
+    state->view = NULL;
+    struct nfs4_moment moment = moment_of(node, state->server);
+    nfs4_advance(state->server, &moment, &node->outbox);
+    step_end(node, state->server, &moment);
+    settle(node);
+}
+
+void single_node_deliver(struct single_node *node, size_t number)
+{
+    struct single_server *state = server_numbered(node, number);
+    struct list_link *link;
+    state->piling = false;
+    while ((link = list_first(&state->posts)) != NULL) {
+        struct single_post *post = container_of(link, struct single_post, link);
+        list_remove(link);
+        if (post->result != NULL)
+            step_result(node, state, post->place, buffer_slice(post->result));
+        else
+            step_effect(node, state, &post->effect);
+        buffer_put(post->result);
+        heap_free(post);
+    }
+    settle(node);
+}
+
+void single_node_lose(struct single_node *node, size_t number)
+{
+    Qnfs__NodeLost body = QNFS__NODE_LOST__INIT;
+    Qnfs__Command command = QNFS__COMMAND__INIT;
+    body.node = number;
+    body.incarnation = server_numbered(node, number)->incarnation.value;
+    command.body_case = QNFS__COMMAND__BODY_NODE_LOST;
+    command.node_lost = &body;
+    enum nfsstat4 status = single_node_command(node, &command);
+    CHECK(status == NFS4_OK);
+    settle(node);
+}
+
+void single_node_lease(struct single_node *node, size_t number, bool has_lease)
+{
+    server_numbered(node, number)->no_lease = !has_lease;
+}
+
+void single_node_answer(struct single_node *node)
+{
+    for (size_t i = 0; i < SINGLE_SERVERS_MAX; i++) {
+        struct single_server *state = &node->servers[i];
+        if (!state->asking || state->asleep)
+            continue;
+        state->asking = false;
+        struct nfs4_moment moment = moment_of(node, state->server);
+        nfs4_barrier(state->server, state->question, node->index, &moment, &node->outbox);
+        step_end(node, state->server, &moment);
+    }
     settle(node);
 }
 
@@ -297,6 +534,8 @@ static void start_server(struct single_node *node)
     Qnfs__Command command = QNFS__COMMAND__INIT;
     struct single_server *server = &node->servers[node->active];
     *server = (struct single_server){0};
+    list_init(&server->calls);
+    list_init(&server->posts);
     body.node = node->active + 1;
     command.body_case = QNFS__COMMAND__BODY_NODE_REGISTER;
     command.node_register = &body;
@@ -377,7 +616,24 @@ static void stop_server(struct single_node *node)
     drop_waits(&node->proposals, node->server);
     drop_waits(&node->block_reads, node->server);
     nfs4_server_destroy(node->server);
-    node->server = node->servers[node->active].server = NULL;
+    struct single_server *state = &node->servers[node->active];
+    struct list_link *link;
+    while ((link = list_first(&state->calls)) != NULL) {
+        struct single_call *sleeper = container_of(link, struct single_call, link);
+        list_remove(link);
+        buffer_put(sleeper->record);
+        heap_free(sleeper);
+    }
+    while ((link = list_first(&state->posts)) != NULL) {
+        struct single_post *post = container_of(link, struct single_post, link);
+        list_remove(link);
+        buffer_put(post->result);
+        heap_free(post);
+    }
+    if (state->view != NULL)
+        kv_store_release(node->store, state->view);
+    state->view = NULL;
+    node->server = state->server = NULL;
 }
 
 void single_node_switch(struct single_node *node, size_t number)
@@ -405,6 +661,7 @@ void single_node_fini(struct single_node *node)
         if (node->server != NULL)
             stop_server(node);
     }
+    late_free(node->late);
     while ((link = list_first(&node->replies)) != NULL) {
         struct single_reply *reply = container_of(link, struct single_reply, link);
         list_remove(link);

@@ -36,11 +36,23 @@ struct single_wait {
 
 #define SINGLE_SERVERS_MAX 2u
 
-/* One process: node 1 or 2. */
+/* One process: node 1 or 2. A stopped one (SIGSTOP) stands where it was: its view is that of then, its lease is over, calls
+ * sleep in its sockets, effects and results pile up before it. What comes first when it goes on is the test's choice:
+ * single_node_wake, _catch_up and _deliver in any order. */
 struct single_server {
     struct nfs4_server *server; /* NULL: was never started */
     struct incarnation_id incarnation;
     uint64_t request_number; /* of the node's own commands */
+    bool no_lease;           /* barriers are asked for, and come by single_node_answer */
+    bool asking;
+    uint64_t question;
+    bool asleep;
+    struct list calls; /* struct single_call, while asleep */
+    bool piling;
+    struct list posts;    /* struct single_post, while piling */
+    struct kv_read *view; /* while it has not caught up; and: */
+    uint64_t view_index;
+    uint64_t view_moved;
 };
 
 struct single_node {
@@ -61,9 +73,12 @@ struct single_node {
     struct list effects; /* struct single_effect: delivered after the step */
     bool hold;
     bool lose_results; /* commands are applied, their results do not come back: the node dies in between */
-    uint64_t commands;       /* applied since the start */
+    bool twice;        /* each command comes a second time, behind the next one, and so does its result */
+    struct single_late *late;
+    uint64_t commands;       /* applied since the start, but for second times */
     uint64_t sessions_moved; /* EFFECT_SESSION_LEFT so far */
     uint64_t closed_connections;
+    struct nfs4_flap flap; /* the last one reported; moves 0: none */
 };
 
 /* A cluster with the export `/data`, squash none, and one node registered. */
@@ -77,6 +92,21 @@ void single_node_restart(struct single_node *node);
 
 /* From now on calls go to the other node's server (1 or 2), over the same state; it is started if it was not. */
 void single_node_switch(struct single_node *node, size_t number);
+
+/* SIGSTOP of a server (1 or 2), and what follows a SIGCONT: the calls that slept are read; its apply thread has caught up;
+ * effects and results that piled up come in. */
+void single_node_stop(struct single_node *node, size_t number);
+void single_node_wake(struct single_node *node, size_t number);
+void single_node_catch_up(struct single_node *node, size_t number);
+void single_node_deliver(struct single_node *node, size_t number);
+
+/* The active server has the other one declared lost: node_lost. */
+void single_node_lose(struct single_node *node, size_t number);
+
+/* Whether the server may tell barriers by itself; else the questions asked so far are answered by single_node_answer: by
+ * what is committed now. */
+void single_node_lease(struct single_node *node, size_t number, bool has_lease);
+void single_node_answer(struct single_node *node);
 
 /* What a step may know now; its view is released by the caller. */
 struct nfs4_moment single_node_moment(struct single_node *node);
