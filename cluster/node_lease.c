@@ -22,7 +22,9 @@ void node_lease_healthy(struct node_lease *nodes, uint64_t at_ms)
 void node_lease_registered(struct node_lease *nodes, uint64_t incarnation)
 {
     nodes->incarnation = incarnation;
-    nodes->pinged_ms = 0; /* the leader hears of it at once */
+    nodes->pinged_ms = 0; /* the leader hears of it at once, */
+    /* and until it has, it may take this process for lost: that a nameless one was heard says nothing about it. */
+    nodes->pong_until_ms = 0;
 }
 
 void node_lease_hash(struct node_lease *nodes, uint64_t index, const uint8_t hash[16])
@@ -43,7 +45,8 @@ void node_lease_pong(struct node_lease *nodes, const Qnfs__NodePong *pong, uint6
     if (pong->sent_ms > now_ms) /* of an earlier boot of the machine */
         return;
     uint64_t until_ms = pong->sent_ms + NODE_LEASE_MS - NODE_DRIFT_MS;
-    if (until_ms > nodes->pong_until_ms)
+    bool of_this = nodes->incarnation == 0 || pong->sent_ms > nodes->nameless_ms;
+    if (of_this && until_ms > nodes->pong_until_ms)
         nodes->pong_until_ms = until_ms;
     nodes->compare_index = pong->compare_index;
     if (pong->diverged_index == 0 || nodes->diverged)
@@ -57,6 +60,8 @@ static void ping_send(struct node_lease *nodes, const struct replica_view *view,
 {
     nodes->pinged = view->leader;
     nodes->pinged_ms = now_ms;
+    if (nodes->incarnation == 0)
+        nodes->nameless_ms = now_ms;
     Qnfs__Peer *peer = raft_loop_send(actions, view->leader);
     Qnfs__NodePing *ping = ARENA_NEW(&actions->arena, Qnfs__NodePing);
     qnfs__node_ping__init(ping);

@@ -54,6 +54,7 @@ struct node_lease {
     uint64_t promised_until_ms; /* from promises to it, as the leader that it is or was */
     uint64_t pinged;            /* whom */
     uint64_t pinged_ms;
+    uint64_t nameless_ms;   /* the newest ping that was sent before it was registered */
     uint64_t compare_index; /* the leader wants the hash there */
     bool diverged;          /* and was said to be */
 
