@@ -92,9 +92,7 @@ static void session_drop(struct nfs4_server *server, struct session_entry *entry
     session_table_remove(&server->sessions, entry);
 }
 
-/* Ends a request of the session without an answer. Its connection must end, too: a client waits for a reply as long as it
- * lives. Connections that are bound are closed one by one. */
-static void attach_silence(struct session_entry *entry, struct compound *compound, struct nfs4_outbox *outbox)
+void attach_silence(struct session_entry *entry, struct compound *compound, struct nfs4_outbox *outbox)
 {
     struct connection_id connection = compound->connection;
     compound_silence(compound, outbox);

@@ -27,4 +27,8 @@ void attach_wake(struct nfs4_server *server, struct list *waiting);
 void attach_session_left(struct nfs4_server *server, struct session_id id, const struct nfs4_moment *moment,
                          struct nfs4_outbox *outbox);
 
+/* Ends a request of the session without an answer. Its connection must end, too: a client waits for a reply as long as it
+ * lives. Connections that are bound are closed one by one. */
+void attach_silence(struct session_entry *entry, struct compound *compound, struct nfs4_outbox *outbox);
+
 #endif

@@ -179,6 +179,7 @@ enum step command_propose(struct compound *compound, Qnfs__Command *command, str
         command->origin_case = QNFS__COMMAND__ORIGIN_SLOT_ORIGIN;
         command->slot_origin = slot_origin(compound);
         compound->changed = true;
+        session_slot(compound->session, compound->slot)->may_jump = false;
     } else {
         command->origin_case = QNFS__COMMAND__ORIGIN_NODE_ORIGIN;
         command->node_origin = node_origin(compound->server, &compound->task);

@@ -19,7 +19,7 @@ struct slot_entry {
     uint32_t row_seqid;    /* of the slot's row; 0 also if it has none */
     bool loaded;           /* the row has been looked at since the session came here */
     bool used;             /* there was a request with `seqid`: 0 alone does not tell */
-    bool may_jump;         /* until the first request after an attach: pure reads left no trace in the row */
+    bool may_jump;         /* until the first change after an attach: pure reads left no trace in the row */
     bool has_digest;       /* the request is known by its digest */
     bool has_change;       /* the request changed something: its row answers */
     struct hash128 digest; /* of the request */
