@@ -64,6 +64,9 @@ void leader_lease_pong(struct leader_lease *lease, uint64_t node, const Qnfs__Po
         return;
     if (pong->number > member->confirmed)
         member->confirmed = pong->number;
+#ifdef QNFS_PLANT_LEASE_FROM_ANSWER
+    member->until_ms = now_ms + 2 * pong->promise_ms;
+#endif
     if (pong->promise_ms > LEADER_DRIFT_MS && pong->promise_ms <= LEADER_PROMISE_MS &&
         pong->sent_ms + pong->promise_ms - LEADER_DRIFT_MS > member->until_ms)
         member->until_ms = pong->sent_ms + pong->promise_ms - LEADER_DRIFT_MS;

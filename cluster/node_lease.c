@@ -98,7 +98,7 @@ static void alive_advance(struct node_lease *nodes, uint64_t now_ms, struct raft
 
 const struct node_heard *node_lease_find(const struct node_lease *nodes, uint64_t node)
 {
-    for (uint32_t i = 0; i < CLUSTER_MEMBERS_MAX; i++) {
+    for (uint32_t i = 0; i < nodes->heard_count; i++) {
         if (nodes->heard[i].node == node)
             return &nodes->heard[i];
     }
@@ -113,14 +113,15 @@ static struct node_heard *heard_get(struct node_lease *nodes, uint64_t node, con
     struct node_heard *found = NULL;
     if (configuration_find(configuration, node) < 0)
         return NULL;
-    for (uint32_t i = 0; i < CLUSTER_MEMBERS_MAX; i++) {
+    for (uint32_t i = 0; i < nodes->heard_count; i++) {
         struct node_heard *heard = &nodes->heard[i];
         if (heard->node == node)
             return heard;
-        if (heard->node == 0 ||
-            (configuration_find(configuration, heard->node) < 0 && now_ms >= heard->heard_ms + NODE_LOST_MS))
+        if (configuration_find(configuration, heard->node) < 0 && now_ms >= heard->heard_ms + NODE_LOST_MS)
             found = heard;
     }
+    if (nodes->heard_count < CLUSTER_MEMBERS_MAX)
+        found = &nodes->heard[nodes->heard_count++];
     if (found != NULL)
         *found = (struct node_heard){.node = node};
     return found;
@@ -173,7 +174,7 @@ static bool only_leader(const struct node_lease_now *now, uint64_t round, uint64
 static void pongs_send(struct node_lease *nodes, const struct node_lease_now *now, uint64_t now_ms,
                        struct raft_loop_actions *actions)
 {
-    for (uint32_t i = 0; i < CLUSTER_MEMBERS_MAX; i++) {
+    for (uint32_t i = 0; i < nodes->heard_count; i++) {
         struct node_heard *heard = &nodes->heard[i];
         if (heard->pong_sent_ms == 0 || !only_leader(now, heard->pong_round, now_ms))
             continue;
@@ -273,7 +274,7 @@ static void lead_begin(struct node_lease *nodes, uint64_t term, uint64_t now_ms)
     nodes->stepped_ms = now_ms;
     nodes->sick_since_ms = 0;
     nodes->handed_over = nodes->sick = false;
-    memset(nodes->heard, 0, sizeof nodes->heard);
+    nodes->heard_count = 0;
     for (uint32_t i = 0; i < nodes->process_count; i++) {
         struct node_process *process = &nodes->processes[i];
         process->from_ms = now_ms;
@@ -326,11 +327,8 @@ static bool health_advance(struct node_lease *nodes, const struct replica_view *
 static void compare_advance(struct node_lease *nodes, uint64_t now_ms, struct raft_loop_actions *actions)
 {
     uint64_t index;
-    for (uint32_t i = 0; i < CLUSTER_MEMBERS_MAX; i++) {
-        if (nodes->heard[i].node != 0)
-            state_compare_expect(&nodes->compare, nodes->heard[i].node,
-                                 now_ms < nodes->heard[i].heard_ms + NODE_LOST_MS);
-    }
+    for (uint32_t i = 0; i < nodes->heard_count; i++)
+        state_compare_expect(&nodes->compare, nodes->heard[i].node, now_ms < nodes->heard[i].heard_ms + NODE_LOST_MS);
     switch (state_compare_advance(&nodes->compare, now_ms, &index)) {
     case STATE_NOTHING_NEW: break;
     case STATE_SELF_DIVERGED:

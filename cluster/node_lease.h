@@ -20,7 +20,7 @@
 
 /* What the leader knows of another node. */
 struct node_heard {
-    uint64_t node;        /* 0: free */
+    uint64_t node;
     uint64_t incarnation; /* that it said last */
     uint64_t heard_ms;
     uint64_t applied_index;
@@ -65,6 +65,7 @@ struct node_lease {
     uint64_t previous_term;
     uint64_t asked_term; /* the leader of this term has told this node to take over */
     struct node_heard heard[CLUSTER_MEMBERS_MAX];
+    uint32_t heard_count;
     struct node_process processes[NODE_PROCESSES_MAX];
     uint32_t process_count;
     struct state_compare compare;

@@ -12,7 +12,7 @@
 
 /* The raft channel to another member. */
 struct loop_link {
-    uint64_t node; /* 0: free */
+    uint64_t node;
     bool open;
     uint64_t heard_ms;
 };
@@ -27,6 +27,7 @@ struct raft_loop {
     struct read_index reads;
     struct node_lease nodes;
     struct loop_link links[CLUSTER_MEMBERS_MAX];
+    uint32_t link_count;
     bool index_reads;
     uint64_t published_until_ms; /* RAFT_LOOP_DO_LEASE */
     struct list sent;            /* of struct peer_message: of the last step; their entries are the frames' data */
@@ -73,9 +74,9 @@ void raft_loop_destroy(struct raft_loop *loop)
 
 /* --- links --- */
 
-static struct loop_link *link_find(struct raft_loop *loop, uint64_t node)
+static const struct loop_link *link_find(const struct raft_loop *loop, uint64_t node)
 {
-    for (uint32_t i = 0; i < CLUSTER_MEMBERS_MAX; i++) {
+    for (uint32_t i = 0; i < loop->link_count; i++) {
         if (loop->links[i].node == node)
             return &loop->links[i];
     }
@@ -85,18 +86,22 @@ static struct loop_link *link_find(struct raft_loop *loop, uint64_t node)
 /* NULL: more nodes speak to this one than a cluster has. */
 static struct loop_link *link_get(struct raft_loop *loop, uint64_t node)
 {
-    struct loop_link *link = link_find(loop, node);
-    for (uint32_t i = 0; i < CLUSTER_MEMBERS_MAX && link == NULL; i++) {
-        struct loop_link *other = &loop->links[i];
-        if (other->node != 0 && (other->open || configuration_find(loop->view.configuration, other->node) >= 0))
-            continue;
-        *other = (struct loop_link){.node = node};
-        link = other;
+    struct loop_link *spare = NULL;
+    for (uint32_t i = 0; i < loop->link_count; i++) {
+        struct loop_link *link = &loop->links[i];
+        if (link->node == node)
+            return link;
+        if (!link->open && configuration_find(loop->view.configuration, link->node) < 0)
+            spare = link;
     }
-    return link;
+    if (loop->link_count < CLUSTER_MEMBERS_MAX)
+        spare = &loop->links[loop->link_count++];
+    if (spare != NULL)
+        *spare = (struct loop_link){.node = node};
+    return spare;
 }
 
-static bool leader_open(struct raft_loop *loop)
+static bool leader_open(const struct raft_loop *loop)
 {
     if (loop->view.leader == 0 || loop->view.leader == loop->id)
         return false;
@@ -156,7 +161,7 @@ static void replica_tell(struct raft_loop *loop, enum replica_message_kind kind)
 
 /* --- frames --- */
 
-static struct node_lease_now nodes_now(struct raft_loop *loop)
+static struct node_lease_now nodes_now(const struct raft_loop *loop)
 {
     return (struct node_lease_now){
         .view = loop->view,
@@ -290,6 +295,9 @@ static void forwards_advance(struct raft_loop *loop)
 static uint64_t read_lease_until(const struct raft_loop *loop)
 {
     bool may_lease = loop->view.may_lease && loop->view.applied && !loop->index_reads;
+#ifdef QNFS_PLANT_LEASE_IN_TRANSFER
+    may_lease = loop->view.leads && loop->view.applied && !loop->index_reads;
+#endif
     return may_lease ? leader_lease_until(&loop->lease) : 0;
 }
 
@@ -331,7 +339,7 @@ static void loop_advance(struct raft_loop *loop)
     leader_lease_advance(&loop->lease, loop->now_ms, loop->actions);
 }
 
-static uint64_t loop_deadline(struct raft_loop *loop)
+static uint64_t loop_deadline(const struct raft_loop *loop)
 {
     struct node_lease_now now = nodes_now(loop);
     uint64_t deadlines[] = {
@@ -383,11 +391,10 @@ size_t raft_loop_peers(const struct raft_loop *loop, struct raft_loop_peer_statu
             continue;
         struct raft_loop_peer_status *peer = &peers[count++];
         *peer = (struct raft_loop_peer_status){.node = node, .match_index = replica_match_index(loop->replica, node)};
-        for (uint32_t j = 0; j < CLUSTER_MEMBERS_MAX; j++) {
-            if (loop->links[j].node != node)
-                continue;
-            peer->connected = loop->links[j].open;
-            peer->heard_ms = loop->links[j].heard_ms;
+        const struct loop_link *link = link_find(loop, node);
+        if (link != NULL) {
+            peer->connected = link->open;
+            peer->heard_ms = link->heard_ms;
         }
         const struct node_heard *heard = loop->view.leads ? node_lease_find(&loop->nodes, node) : NULL;
         if (heard != NULL) {

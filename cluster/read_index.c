@@ -27,6 +27,9 @@ void read_index_read(struct read_index *reads, uint32_t reader, uint64_t number)
 {
     CHECK(reader < READERS_MAX && !reads->readers[reader].waits);
     waiter_set(reads, &reads->readers[reader], 0, number);
+#ifdef QNFS_PLANT_READ_JOINS_SENT
+    reads->readers[reader].question = reads->asked != 0 ? reads->question : 0;
+#endif
 }
 
 void read_index_question(struct read_index *reads, uint64_t node, uint64_t number)
@@ -76,6 +79,9 @@ static uint64_t waiter_judge(struct read_waiter *waiter, const struct read_index
         return now->view.commit_index;
     if (waiter->round == 0)
         waiter->round = now->next_round;
+#ifdef QNFS_PLANT_UNCONFIRMED_READ
+    return now->view.commit_index;
+#endif
     if (waiter->index == 0 && now->view.committed)
         waiter->index = now->view.commit_index;
     return now->confirmed >= waiter->round ? waiter->index : 0;
@@ -165,6 +171,14 @@ static void follower_advance(struct read_index *reads, const struct read_index_n
         waiter_clear(reads, &reads->members[i]);
     }
     const struct replica_view *view = &now->view;
+#ifdef QNFS_PLANT_STALE_FOLLOWER_READ
+    for (uint32_t i = 0; i < READERS_MAX; i++) {
+        if (!reads->readers[i].waits)
+            continue;
+        reader_answer(i, reads->readers[i].number, view->commit_index, actions);
+        waiter_clear(reads, &reads->readers[i]);
+    }
+#endif
     if (reads->asked != 0 && (reads->asked != view->leader || reads->asked_term != view->term || !now->leader_open ||
                               now_ms >= reads->asked_ms + READ_ANSWER_TIMEOUT_MS))
         question_abandon(reads);
