@@ -1,5 +1,6 @@
 #include "server/daemon/config.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -449,6 +450,16 @@ static enum status judge_advertise(struct reading *reading, struct peer_endpoint
     return STATUS_OK;
 }
 
+/* It is listened on, so no name. */
+static enum status judge_peer(struct reading *reading)
+{
+    const char *host = reading->config->peer.host;
+    struct in6_addr address; /* room for either family */
+    if (inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1)
+        return STATUS_OK;
+    return complain(reading, "peer: '%s' is not a numeric address; names are for advertise", host);
+}
+
 /* All three files, or none. */
 static enum status judge_files(struct reading *reading, bool wanted)
 {
@@ -495,14 +506,15 @@ static enum status judge(struct reading *reading)
     const struct config *config = reading->config;
     struct peer_endpoint self;
     struct endpoint_list join = {0};
-    enum status status = STATUS_OK;
+    enum status status;
     bool named = config->advertise.host != NULL;
     int modes = (config->bootstrap ? 1 : 0) + (config->bootstrap_expect > 0 ? 1 : 0) + (config->join_count > 0 ? 1 : 0);
     if (modes > 1)
         return complain(reading, "only one of --bootstrap, --bootstrap-expect and --join can be given");
     if (config->peer_count > 0 && config->bootstrap_expect == 0)
         return complain(reading, "peers: only together with --bootstrap-expect");
-    if (named)
+    status = judge_peer(reading);
+    if (status == STATUS_OK && named)
         status = judge_advertise(reading, &self);
     if (status == STATUS_OK && config->bootstrap_expect > 0)
         status = judge_expect(reading, named ? &self : NULL);

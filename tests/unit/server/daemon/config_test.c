@@ -229,6 +229,8 @@ static void nodes_must_fit_together(void **state)
     REFUSE_NODES(fixture, "only one of", "--bootstrap", "--bootstrap-expect", "2", "--peers", "a:1");
     REFUSE_NODES(fixture, "join: 'x' is not", "--join", "a:1,x");
     REFUSE_NODES(fixture, "join: 'a:1' stands there twice", "--join", "a:1,a:1");
+    REFUSE(fixture, "peer: 'localhost' is not a numeric address", "--bootstrap", "--peer", "localhost:7049");
+    assert_int_equal(READ(fixture, "--bootstrap", "--peer", "[::1]:7049"), STATUS_OK);
     REFUSE(fixture, "advertise: wanted with bootstrap-expect", "--bootstrap-expect", "2", "--peers", "a:1,b:2");
     REFUSE(fixture, "advertise: wanted with join", "--join", "a:1");
     REFUSE(fixture, "no address that others can call", "--bootstrap", "--advertise", "0.0.0.0:7049");
