@@ -6,7 +6,7 @@
  *              [--kill-command CMD | --nemesis-fd D] [--kill-percent P]
  *   rpc_client --server HOST:PORT[,HOST:PORT...] [--export /data] [--seed S] --takeover [--clients N] [--lanes N]
  *              [--seconds S | --nemesis-fd D --faults N [--calm-ms M]] [--silence-ms M] [--pace-ms M]
- *              [--roam-permille P] [--pause-max-ms M]
+ *              [--roam-permille P] [--again-percent P] [--pause-max-ms M]
  *   rpc_client --server HOST:PORT [--export /data] [--seed S] --bad-input [--idle N] [--patient]
  *
  * CMD is a shell command that kills the server (-9) and starts it again; D a descriptor over which a nemesis is asked for
@@ -36,7 +36,7 @@ static int usage(const char *problem)
             "rpc_client: %s\nusage: rpc_client --server HOST:PORT[,...] [--export PATH] [--seed S] [--verbose]\n"
             "         [--ops N] [--cache-always] [--kill-command CMD | --nemesis-fd D] [--kill-percent P]\n"
             "         | --takeover [--clients N] [--lanes N] [--seconds S | --nemesis-fd D --faults N [--calm-ms M]]\n"
-            "           [--silence-ms M] [--pace-ms M] [--roam-permille P] [--pause-max-ms M]\n"
+            "           [--silence-ms M] [--pace-ms M] [--roam-permille P] [--again-percent P] [--pause-max-ms M]\n"
             "         | --bad-input [--idle N] [--patient]\n",
             problem);
     return 2;
@@ -83,6 +83,7 @@ static const char *option_take(struct options *options, const char *name, const 
         {"--silence-ms", &options->takeover.silence_ms},
         {"--pace-ms", &options->takeover.pace_ms},
         {"--roam-permille", &options->takeover.roam_permille},
+        {"--again-percent", &options->takeover.again_percent},
         {"--pause-max-ms", &options->takeover.pause_max_ms},
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
@@ -123,7 +124,8 @@ int main(int argc, char **argv)
                      .seconds = 5,
                      .silence_ms = 1000,
                      .pace_ms = 5,
-                     .roam_permille = 2},
+                     .roam_permille = 2,
+                     .again_percent = 15},
         .idle_connections = 5000,
     };
     for (int i = 1; i < argc; i++) {

@@ -33,6 +33,7 @@ struct takeover_options {
     uint32_t silence_ms;    /* a connection without a reply for so long is given up */
     uint32_t pace_ms;       /* a lane's rest between two requests */
     uint32_t roam_permille; /* of the replies after which the client goes to another node */
+    uint32_t again_percent; /* of the answered changes that are sent again */
     uint32_t pause_max_ms;  /* a longer pause is a failure; 0: none is */
     int nemesis_descriptor; /* nemesis.h; -1: none */
     bool verbose;

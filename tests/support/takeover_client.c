@@ -5,7 +5,7 @@
 #include "tests/support/takeover_run.h"
 
 #define POLL_MS 20
-#define AGAIN_PERCENT 15u
+#define EVENTS_SHOWN 60u
 
 uint32_t takeover_random(struct takeover_client *client, uint32_t count)
 {
@@ -131,11 +131,16 @@ static void event_note(struct takeover_client *client, const char *what, uint32_
 static void events_print(const struct takeover_client *client, uint32_t slot)
 {
     uint64_t now_us = takeover_now_us();
+    uint32_t first = client->event_count > TAKEOVER_EVENTS ? client->event_count - TAKEOVER_EVENTS : 0;
+    uint32_t from = client->event_count;
+    for (uint32_t shown = 0; from > first && shown < EVENTS_SHOWN; from--) {
+        uint32_t of_slot = client->events[(from - 1) % TAKEOVER_EVENTS].slot;
+        shown += of_slot == slot || of_slot == TAKEOVER_LANES_MAX;
+    }
     pthread_mutex_lock(&client->run->print);
-    for (uint32_t i = client->event_count > TAKEOVER_EVENTS ? client->event_count - TAKEOVER_EVENTS : 0;
-         i < client->event_count; i++) {
+    for (uint32_t i = from; i < client->event_count; i++) {
         const struct takeover_event *event = &client->events[i % TAKEOVER_EVENTS];
-        if ((event->slot != slot && event->slot != TAKEOVER_LANES_MAX) || now_us - event->at_us > 10000000)
+        if (event->slot != slot && event->slot != TAKEOVER_LANES_MAX)
             continue;
         printf("        %9.3f s ago: %-16s node %u", (double)(now_us - event->at_us) / 1e6, event->what, event->node);
         if (event->slot == slot)
@@ -327,8 +332,9 @@ static void lane_reply(struct takeover_lane *lane, struct slice record)
     if (lane->state == LANE_WAITS) {
         wrong = lane_reply_first(lane, record);
         lane->state = LANE_WAITS_AGAIN;
-        lane->again =
-            lane->kind->change && takeover_random(client, 100) < AGAIN_PERCENT ? 1 + takeover_random(client, 2) : 0;
+        lane->again = lane->kind->change && takeover_random(client, 100) < client->run->options->again_percent
+                          ? 1 + takeover_random(client, 2)
+                          : 0;
     } else {
         wrong = replies_compare(lane, record);
     }
