@@ -365,6 +365,9 @@ struct frontend_action *frontend_step(struct frontend *frontend, struct frontend
 static uint64_t frontend_barrier(const struct published *published, uint64_t now_ms)
 {
     uint64_t until_ms = atomic_load_explicit(&published->lease_until_ms, memory_order_acquire);
+#ifdef QNFS_PLANT_STALE_READ_ON_A_FOLLOWER
+    until_ms = UINT64_MAX;
+#endif
     if (now_ms >= until_ms)
         return NFS4_BARRIER_UNKNOWN;
     return atomic_load_explicit(&published->commit, memory_order_acquire);

@@ -422,6 +422,10 @@ void compound_begin(struct compound *compound, const struct nfs4_moment *moment,
         compound_finish(compound, NFS4ERR_MINOR_VERS_MISMATCH);
         return;
     }
+#ifdef QNFS_PLANT_LEASE_READ_NOT_WAITED
+    if (compound->barrier_index != NFS4_BARRIER_UNKNOWN)
+        compound->barrier_index = 0;
+#endif
     bool unknown = compound->barrier_index == NFS4_BARRIER_UNKNOWN;
     if (unknown || moment->view_index < compound->barrier_index) {
         struct nfs4_server *server = compound->server;
