@@ -56,9 +56,10 @@ static enum status node_identify(struct node *node, char *trouble, size_t room)
     status = data_directory_load(&node->disk, &node->identity);
     if (status == STATUS_OK) {
         status = data_directory_load_members(&node->disk, &node->founders);
-        if (status == STATUS_NOT_FOUND)
-            status = STATUS_OK;
-        return status == STATUS_OK ? status : node_refuse(trouble, room, status, "reading where the members are");
+        if (status == STATUS_OK)
+            return peers_fit(&node->peers, &node->identity, &node->founders, config, trouble, room);
+        return status == STATUS_NOT_FOUND ? STATUS_OK
+                                          : node_refuse(trouble, room, status, "reading where the members are");
     }
     if (status != STATUS_NOT_FOUND)
         return node_refuse(trouble, room, status, "reading the node's identity");

@@ -47,6 +47,21 @@ enum status peers_open(struct peers *peers, const struct config *config, const s
     return STATUS_OK;
 }
 
+enum status peers_fit(struct peers *peers, const struct node_identity *identity, const struct endpoint_list *members,
+                      const struct config *config, char *trouble, size_t room)
+{
+    if (members->count > 1 && peers->tls == NULL) {
+        snprintf(trouble, room, "peer-ca, peer-cert, peer-key: wanted: this is node %llu of a cluster of several",
+                 (unsigned long long)identity->node_id);
+        return STATUS_REFUSED;
+    }
+    for (uint32_t i = 0; i < members->count && config->advertise.host == NULL; i++) {
+        if (members->items[i].node == identity->node_id)
+            snprintf(peers->advertise, sizeof(peers->advertise), "%s", endpoint_print(&members->items[i]).text);
+    }
+    return STATUS_OK;
+}
+
 void peers_close(struct peers *peers)
 {
     if (peers->tls != NULL)

@@ -17,6 +17,10 @@ struct peers {
  * STATUS_BAD_DATA, STATUS_NO_SPACE, STATUS_IO. */
 MUST_CHECK enum status peers_open(struct peers *peers, const struct config *config, const struct disk *disk,
                                   char *trouble, size_t room);
+/* A member's start: it needs a certificate if there are others, and keeps its name if it is told none. STATUS_REFUSED. */
+MUST_CHECK enum status peers_fit(struct peers *peers, const struct node_identity *identity,
+                                 const struct endpoint_list *members, const struct config *config, char *trouble,
+                                 size_t room);
 void peers_close(struct peers *peers);
 
 /* Who this node is to the others, once it has an identity. */

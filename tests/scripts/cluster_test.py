@@ -101,16 +101,18 @@ class Cluster:
 class Process:
     """A qnfsd of which only the making of a cluster is of interest. Its name is the last of its ports."""
 
-    def __init__(self, build, directory, port, peers, certificate, *more):
+    def __init__(self, build, directory, port, peers, certificate, advertise=True):
         self.log = os.path.join(directory, f"log-{port}")
         self.data = os.path.join(directory, f"data-{port}")
         self.admin = f"127.0.0.1:{port + 40}"
         command = [f"{build}/qnfsd", "--data-dir", self.data, "--nfs", f"127.0.0.1:{port}", "--admin", self.admin,
-                   "--peer", f"127.0.0.1:{port + 20}", "--advertise", f"127.0.0.1:{port + 20}", *certificate]
+                   "--peer", f"127.0.0.1:{port + 20}", *certificate]
+        if advertise:
+            command += ["--advertise", f"127.0.0.1:{port + 20}"]
         if peers:
             command += ["--bootstrap-expect", str(len(peers)), "--peers", ",".join(f"127.0.0.1:{p + 20}" for p in peers)]
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command + list(more), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def text(self):
         with open(self.log, errors="replace") as file:
@@ -375,6 +377,13 @@ def case_certificates(build, directory):
         nodes[1] = Process(build, directory, base + 1, ports, flags)
         for node in nodes:
             until(node.ready, node.text)
+        # A member's start needs the certificate too, but no start mode, and it keeps its name.
+        nodes[1].end()
+        nodes[1] = Process(build, directory, base + 1, [], [])
+        nodes[1].ends(2)
+        expect("wanted: this is node 2 of a cluster of several" in nodes[1].text().splitlines()[-1], nodes[1].text())
+        nodes[1] = Process(build, directory, base + 1, [], flags, advertise=False)
+        until(nodes[1].ready, nodes[1].text)
     finally:
         for node in nodes:
             node.end()
