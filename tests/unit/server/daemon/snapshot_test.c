@@ -336,7 +336,7 @@ static void copy_goes_when_nobody_asks(void **state)
 {
     struct net *net = *state;
     struct side *giver = &net->sides[0];
-    char path[160];
+    char path[2048];
     fetch(net);
     wait_for(&net->sides[1].readies, 1);
     snprintf(path, sizeof(path), "%s/snapshots/state", giver->folder.path);
@@ -350,7 +350,7 @@ static void copy_goes_when_nobody_asks(void **state)
 
 static void staging_is_empty(struct side *side)
 {
-    char path[160];
+    char path[2048];
     snprintf(path, sizeof(path), "%s/staging/state", side->folder.path);
     assert_int_not_equal(access(path, F_OK), 0);
     snprintf(path, sizeof(path), "%s/staging/ready", side->folder.path);
@@ -381,7 +381,7 @@ static void damage_at_the_giver(void **state)
     const uint8_t prefix = SCHEMA_BLOCK;
     struct kv_cursor cursor;
     struct arena arena;
-    char path[192];
+    char path[2048];
     arena_init(&arena);
     kv_cursor_open(view, slice_make(&prefix, 1), SLICE_EMPTY, &arena, &cursor);
     assert_true(cursor.valid);
