@@ -1,4 +1,4 @@
-#include "server/daemon/node_state.h"
+#include "server/daemon/node.h"
 
 #include <inttypes.h>
 #include <malloc.h>
@@ -13,6 +13,7 @@
 #include "server/daemon/install.h"
 #include "server/daemon/founding_run.h"
 #include "server/daemon/listener.h"
+#include "server/daemon/node_state.h"
 #include "server/daemon/recovery.h"
 #include "server/daemon/version.h"
 #include "statestore/store/kv_rocksdb.h"
