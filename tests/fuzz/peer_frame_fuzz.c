@@ -1,9 +1,11 @@
 /* Frames as another node might send them: the message and the data (with a right checksum put before them, which chance
- * would not find), and the bytes as they are. What opens packs again to a frame that opens to the same. */
+ * would not find), and the bytes as they are. What opens packs again to a frame that opens to the same. What raft would be
+ * given goes back into a frame, and comes out as it was. */
 #include <stdint.h>
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "cluster/peer_convert.h"
 #include "proto/peer_codec.h"
 
 /* Larger inputs find nothing new and cost time. */
@@ -15,6 +17,26 @@ static void put_u32(uint8_t *at, size_t value)
 {
     for (unsigned i = 0; i < 4; i++)
         at[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static void raft_try(const struct peer_frame *frame, struct arena *arena)
+{
+    struct peer_converted converted;
+    struct peer_frame again;
+    struct peer_message *message = peer_convert_in(frame, 2);
+    if (message == NULL)
+        return;
+    peer_convert_out(message, arena, &converted);
+    size_t room_bytes = peer_frame_bytes(converted.message, converted.data, converted.data_count);
+    struct span room = {arena_alloc(arena, room_bytes), room_bytes};
+    struct slice packed = peer_frame_pack(converted.message, converted.data, converted.data_count, room);
+    CHECK(peer_frame_open(packed, arena, &again) == STATUS_OK);
+    struct peer_message *back = peer_convert_in(&again, 2);
+    CHECK(back != NULL && back->kind == message->kind && back->term == message->term &&
+          back->entry_count == message->entry_count && back->previous_index == message->previous_index &&
+          peer_message_bytes(back) == peer_message_bytes(message));
+    peer_message_free(back);
+    peer_message_free(message);
 }
 
 static void frame_try(struct slice bytes, struct arena *arena)
@@ -30,6 +52,8 @@ static void frame_try(struct slice bytes, struct arena *arena)
     CHECK(packed.size_bytes == room_bytes);
     CHECK(peer_frame_open(packed, arena, &again) == STATUS_OK);
     CHECK(slice_equal(again.data, frame.data) && again.message->body_case == frame.message->body_case);
+    if (frame.message->body_case == QNFS__PEER__BODY_RAFT)
+        raft_try(&frame, arena);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
