@@ -2,7 +2,7 @@
 
 Everything lives in one PID namespace and in network namespaces that have no name: when the test ends, however it ends,
 nothing of it is left."""
-import os, subprocess, sys
+import os, signal, subprocess, sys
 
 MARK = "QNFS_LAB"
 NOWHERE = "02:00:00:00:00:fe"       # nobody has this address
@@ -15,15 +15,22 @@ class LabError(Exception):
 
 
 def enter():
-    """Returns inside of the namespaces; the program is started anew for that. Needs root."""
+    """Returns inside of the namespaces: the program is started anew for that, and the outer one ends with its status. A signal
+    to the outer one ends everything at once. Needs root."""
     if os.environ.get(MARK) == "1":
         return
-    os.environ[MARK] = "1"
     # Process 1 is a shell: it has nothing to do but to bury what loses its parent. (What is started inside asks for no
     # signal at the end of its parent: that would come when the thread ends that started it.)
-    command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "sh", "-c", '"$@"; exit $?', "sh",
-                        sys.executable] + sys.argv
-    os.execvp(command[0], command)
+    command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "sh", "-c",
+               '"$@"; exit $?', "sh", sys.executable] + sys.argv
+    inner = subprocess.Popen(command, env=dict(os.environ, **{MARK: "1"}))
+
+    def end(number, _frame):
+        os.kill(inner.pid, signal.SIGKILL)
+        os._exit(128 + number)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, end)
+    sys.exit(inner.wait())
 
 
 def run(*command, check=True):
