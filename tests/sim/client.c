@@ -161,7 +161,10 @@ static void client_think(void *context, uint64_t number)
     uint32_t slot = free_slot(client);
     if (slot < CLIENT_SLOTS_MAX)
         request_begin(client, slot);
-    if (free_slot(client) < CLIENT_SLOTS_MAX)
+    bool nothing_to_ask = slot < CLIENT_SLOTS_MAX && client->slots[slot] == NULL;
+    if (nothing_to_ask)
+        client_plan(client, IDLE_US);
+    else if (free_slot(client) < CLIENT_SLOTS_MAX)
         client_plan_next(client);
 }
 
