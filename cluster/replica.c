@@ -151,7 +151,7 @@ static void take_start(struct replica *replica)
     }
     /* G14: an earlier life may have promised a leader not to take part in an election. */
     if (!configuration_sole_voter(configuration, replica->options.id))
-        guard_promise(&replica->guard, replica->options.election_ms + replica->options.election_ms / 8);
+        guard_promise(&replica->guard, LEADER_PROMISE_MS);
     replica_core_start(replica);
 }
 

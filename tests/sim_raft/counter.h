@@ -8,7 +8,18 @@
     X(proposals, "commands proposed", true)                                                                            \
     X(commits, "entries committed", true)                                                                              \
     X(applied, "entries applied", true)                                                                                \
-    X(forwarded, "commands handed on to the leader", true)                                                             \
+    X(forwarded, "batches of commands that came to a leader", true)                                                    \
+    X(not_leader, "batches that were given back", true)                                                                \
+    X(twice, "commands that were in the log twice", true)                                                              \
+    X(orphans, "commands of a lost process given to another", true)                                                    \
+    X(lease_reads, "reads by a lease", true)                                                                           \
+    X(barriers, "barriers that were asked for", true)                                                                  \
+    X(questions, "questions to the leader", true)                                                                      \
+    X(closed_channels, "channels closed", true)                                                                        \
+    X(silent, "node leases that lapsed", true)                                                                         \
+    X(lost_processes, "processes declared lost", true)                                                                 \
+    X(closed, "processes that ended as they had been declared lost", true)                                             \
+    X(sick, "leaders that ended as they were not healthy", false)                                                      \
     X(elections, "leaders elected", true)                                                                              \
     X(crashes, "crashes", true)                                                                                        \
     X(crashes_in_write, "crashes in the middle of a write of the log", true)                                           \

@@ -1,48 +1,9 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "proto/log_entry.h"
 #include "tests/sim_raft/world.h"
 
-static void writer_run(struct world *world, struct node *node, void *thing);
-static void apply_run(struct world *world, struct node *node, void *thing);
 static void tick_run(struct world *world, struct node *node, void *thing);
-
-/* --- messages to the replica --- */
-
-void node_event_message(struct world *world, struct node *node, void *thing)
-{
-    (void)world;
-    struct replica_message *message = thing;
-    node_step(node, message);
-    free(message->snapshot);
-    replica_message_free(message);
-}
-
-bool node_event_is_message(event_do act)
-{
-    return act == node_event_message;
-}
-
-/* In order, a little later. */
-void node_post(struct node *node, struct replica_message *message)
-{
-    uint64_t at_ms = node->world->now_ms + world_chance(node->world, 3);
-    if (at_ms < node->inbox_ms)
-        at_ms = node->inbox_ms;
-    node->inbox_ms = at_ms;
-    world_after(node->world, at_ms - node->world->now_ms, node, node->life, node_event_message, message);
-}
-
-struct replica_message *node_message(enum replica_message_kind kind, uint64_t index)
-{
-    struct replica_message *message = calloc(1, sizeof *message);
-    CHECK(message != NULL);
-    message->kind = kind;
-    message->index = index;
-    list_init(&message->proposals);
-    return message;
-}
 
 /* --- configurations --- */
 
@@ -60,7 +21,7 @@ void node_add_change(struct node *node, uint64_t index, struct slice bytes)
     CHECK(configuration_decode(bytes, &change->configuration) == STATUS_OK);
 }
 
-/* --- the log writer --- */
+/* --- actions --- */
 
 static void request_note(struct node *node, const struct log_request *request)
 {
@@ -104,166 +65,6 @@ static void request_note(struct node *node, const struct log_request *request)
     }
 }
 
-/* What the disk will have once all is written; `durable_index` says how much of it is safe. */
-static void request_write(struct node *node, const struct log_request *request)
-{
-    switch (request->kind) {
-    case LOG_REQUEST_APPEND:
-        for (uint32_t i = 0; i < request->count; i++) {
-            struct fact fact = fact_make(&request->entries[i]);
-            facts_append(&node->disk_log, &fact);
-        }
-        break;
-    case LOG_REQUEST_TRUNCATE:
-        facts_truncate(&node->disk_log, request->index);
-        if (node->durable_index >= request->index)
-            node->durable_index = request->index - 1;
-        break;
-    case LOG_REQUEST_INSTALL: /* when it has answered */
-    case LOG_REQUEST_SNAPSHOT:
-    case LOG_REQUEST_VOTE:
-    case LOG_REQUEST_CUT:
-    case LOG_REQUEST_READ: break;
-    }
-}
-
-static void reply_note(struct node *node, const struct replica_message *reply)
-{
-    if (reply->kind == REPLICA_PERSISTED)
-        node->durable_index = reply->index;
-    if (reply->kind != REPLICA_INSTALL_SAVED)
-        return;
-    facts_restart(&node->disk_log, reply->index + 1);
-    node->durable_index = reply->index;
-    node->placed = false;
-}
-
-static void writer_wake(struct node *node)
-{
-    struct world *world = node->world;
-    if (node->writing)
-        return;
-    node->writing = true;
-    uint64_t delay_ms = 1 + world_chance(world, world->disk_ms);
-    if (!world->healed && world_permille(world, 20))
-        delay_ms += world_chance(world, 300);
-    world_after(world, delay_ms, node, node->life, writer_run, NULL);
-}
-
-/* Some of what waits; the rest comes with the next group. */
-static enum status writer_step(struct node *node, struct list *replies)
-{
-    struct world *world = node->world;
-    struct list some;
-    struct list_link *link;
-    list_init(&some);
-    uint64_t most = world_permille(world, 300) ? 1 + world_chance(world, 4) : UINT64_MAX;
-    for (uint64_t i = 0; i < most && (link = list_first(&node->requests)) != NULL; i++) {
-        list_remove(link);
-        request_write(node, container_of(link, struct log_request, link));
-        list_append(&some, link);
-    }
-    enum status status = log_writer_step(node->writer, &some, replies);
-    while ((link = list_first(&some)) != NULL) {
-        list_remove(link);
-        log_request_free(container_of(link, struct log_request, link));
-    }
-    return status;
-}
-
-static void writer_run(struct world *world, struct node *node, void *thing)
-{
-    (void)thing;
-    struct list replies;
-    struct list_link *link;
-    list_init(&replies);
-    node->writing = false;
-    enum status status = writer_step(node, &replies);
-    while ((link = list_first(&replies)) != NULL) {
-        list_remove(link);
-        struct replica_message *reply = container_of(link, struct replica_message, link);
-        reply_note(node, reply);
-        if (reply->kind == REPLICA_SPACE && reply->space == LOG_SPACE_FULL)
-            world_count(world, COUNT_log_full);
-        if (reply->kind == REPLICA_ENTRIES && reply->reader == LOG_READER_PEER && reply->entry_count > 0)
-            world_count(world, COUNT_read_back);
-        if (reply->kind == REPLICA_SPACE)
-            node->space = reply->space;
-        node_post(node, reply);
-    }
-    if (status != STATUS_OK) {
-        world_trace(world, "%llu: the disk fails", (unsigned long long)node->id);
-        world_count(world, COUNT_disk_errors);
-        node_crash(node);
-        return;
-    }
-    if (!list_empty(&node->requests)) {
-        writer_wake(node);
-    } else if (node->space != LOG_SPACE_GOOD) { /* tries again by itself */
-        node->writing = true;
-        world_after(world, 100, node, node->life, writer_run, NULL);
-    }
-}
-
-/* --- the apply thread --- */
-
-static void queue_push(struct node *node, const struct replica_entry *entry)
-{
-    if (node->queue_count == node->queue_capacity) {
-        node->queue_capacity = node->queue_capacity == 0 ? 64 : 2 * node->queue_capacity;
-        node->queue = realloc(node->queue, node->queue_capacity * sizeof *node->queue);
-        CHECK(node->queue != NULL);
-    }
-    node->queue[node->queue_count++] = *entry;
-    if (node->applying)
-        return;
-    node->applying = true;
-    world_after(node->world, world_chance(node->world, 6), node, node->life, apply_run, NULL);
-}
-
-static void apply_run(struct world *world, struct node *node, void *thing)
-{
-    (void)thing;
-    node->applying = false;
-    size_t count = node->machine.index == 0 || world_permille(world, 300) ? 1 + world_chance(world, node->queue_count)
-                                                                          : node->queue_count;
-    uint64_t applied_index = node->machine.index;
-    for (size_t i = 0; i < count; i++) {
-        struct replica_entry *entry = &node->queue[i];
-        if (entry->index > node->machine.index) { /* or an install has it */
-            REQUIRE(world, entry->index == node->machine.index + 1);
-            oracle_applies(node, entry);
-            machine_apply(&node->machine, entry);
-            world_count(world, COUNT_applied);
-        }
-        buffer_put(entry->bytes);
-    }
-    node->queue_count -= count;
-    memmove(node->queue, node->queue + count, node->queue_count * sizeof *node->queue);
-    if (node->machine.index > applied_index)
-        node_post(node, node_message(REPLICA_APPLIED, node->machine.index));
-    if (applied_index == 0 && node->machine.index == 1 && world_permille(world, 300))
-        node_flush(node); /* the least snapshot that there can be */
-    if (world->flush_entries != 0 && node->machine.index >= node->flushed_index + world->flush_entries)
-        node_flush(node);
-    if (node->queue_count > 0 && !node->applying) {
-        node->applying = true;
-        world_after(world, world_chance(world, 6), node, node->life, apply_run, NULL);
-    }
-}
-
-void node_flush(struct node *node)
-{
-    if (node->machine.index == node->flushed_index)
-        return;
-    world_count(node->world, COUNT_flushes);
-    node_post(node, node_message(REPLICA_APPLIED, node->machine.index));
-    node->flushed_index = node->machine.index;
-    node_post(node, node_message(REPLICA_FLUSHED, node->flushed_index));
-}
-
-/* --- actions --- */
-
 static void role_take(struct node *node, const struct replica_action *action)
 {
     struct world *world = node->world;
@@ -283,71 +84,140 @@ static void role_take(struct node *node, const struct replica_action *action)
         world_after(world, world_chance(world, 3), node, node->life, world_change, NULL);
 }
 
-static void send(struct node *node, struct peer_message *message)
+static void send(struct node *node, const struct raft_loop_action *action)
 {
     struct world *world = node->world;
-    if (message->kind == PEER_MESSAGE_APPEND && message->entry_count == 0 && message->commit_index > 0 &&
-        message->commit_index >= node->commit_index)
-        world_count(world, COUNT_notices);
-    for (uint32_t i = 0; i < message->entry_count; i++) {
-        if (message->entries[i].index == node->held_from && message->kind == PEER_MESSAGE_APPEND) {
+    const Qnfs__RaftMessage *raft = action->message->body_case == QNFS__PEER__BODY_RAFT ? action->message->raft : NULL;
+    if (raft != NULL && raft->body_case == QNFS__RAFT_MESSAGE__BODY_APPEND_ENTRIES) {
+        const Qnfs__AppendEntries *append = raft->append_entries;
+        if (append->n_entries == 0 && append->leader_commit > 0 && append->leader_commit >= node->commit_index)
+            world_count(world, COUNT_notices);
+        if (append->n_entries > 1)
+            world_count(world, COUNT_pieces);
+        if (node->held_from > append->previous_index && node->held_from <= append->previous_index + append->n_entries) {
             world_count(world, COUNT_held);
             node->held_from = 0;
         }
     }
-    network_send(world, node, message);
+    network_send(world, node, action);
+}
+
+static void replica_carry(struct node *node, const struct replica_action *action)
+{
+    struct world *world = node->world;
+    switch (action->kind) {
+    case REPLICA_ACTION_LOG:
+        request_note(node, action->request);
+        node_ask_log(node, action->request);
+        break;
+    case REPLICA_ACTION_COMMIT:
+        oracle_commits(node, action->index);
+        if (node->role == REPLICA_LEADER)
+            oracle_leases(node);
+        break;
+    case REPLICA_ACTION_APPLY:
+        REQUIRE(world, action->entry.index <= node->commit_index);
+        node_queue(node, &action->entry);
+        break;
+    case REPLICA_ACTION_ROLE: role_take(node, action); break;
+    case REPLICA_ACTION_SPACE: break;
+    case REPLICA_ACTION_INSTALL: node_fetch(node, action); break;
+    case REPLICA_ACTION_REFUSED:
+    case REPLICA_ACTION_SEND:
+    case REPLICA_ACTION_FORWARD: REQUIRE(world, false); break; /* the last two: the actor's own */
+    case REPLICA_ACTION_CHANGED:
+        world_trace(world, "%llu: change %d of %llu: %s at %llu", (unsigned long long)node->id, action->change.kind,
+                    (unsigned long long)action->change.id, status_name(action->status),
+                    (unsigned long long)action->index);
+        world_count(world, action->status == STATUS_OK ? COUNT_changes : COUNT_changes_refused);
+        if (action->status == STATUS_OK) {
+            world->changes_answered = true;
+            if (action->change.id == node->id && action->change.kind != REPLICA_CHANGE_PROMOTE)
+                world_count(world, COUNT_leader_removed);
+        }
+        break;
+    }
+}
+
+static void alive_take(struct node *node, bool alive)
+{
+    world_trace(node->world, "%llu: %s", (unsigned long long)node->id, alive ? "alive" : "silent");
+    REQUIRE(node->world, alive != node->alive);
+    node->alive = alive;
+    if (!alive)
+        world_count(node->world, COUNT_silent);
+}
+
+static void lost_take(struct node *node, const struct raft_loop_action *action)
+{
+    struct raft_loop_process process = {action->node, action->incarnation};
+    oracle_lost(node, &process, action->term);
+    clients_propose_about(node, COMMAND_LOST, &process, action->term);
 }
 
 static void carry(struct node *node)
 {
     struct world *world = node->world;
-    for (const struct replica_action *action = node->actions.first; action != NULL; action = action->next) {
+    bool sick = false;
+    for (const struct raft_loop_action *action = node->actions.first; action != NULL; action = action->next) {
         switch (action->kind) {
-        case REPLICA_ACTION_LOG:
-            request_note(node, action->request);
-            list_append(&node->requests, &action->request->link);
-            writer_wake(node);
-            break;
-        case REPLICA_ACTION_COMMIT: oracle_commits(node, action->index); break;
-        case REPLICA_ACTION_APPLY:
-            REQUIRE(world, action->entry.index <= node->commit_index);
-            queue_push(node, &action->entry);
-            break;
-        case REPLICA_ACTION_ROLE: role_take(node, action); break;
-        case REPLICA_ACTION_REFUSED: REQUIRE(world, false); break;
-        case REPLICA_ACTION_SPACE: break;
-        case REPLICA_ACTION_SEND: send(node, action->peer); break;
-        case REPLICA_ACTION_FORWARD: network_forward(world, node, action->leader, action->proposal); break;
-        case REPLICA_ACTION_INSTALL: node_fetch(node, action); break;
-        case REPLICA_ACTION_CHANGED:
-            world_trace(world, "%llu: change %d of %llu: %s at %llu", (unsigned long long)node->id, action->change.kind,
-                        (unsigned long long)action->change.id, status_name(action->status),
-                        (unsigned long long)action->index);
-            world_count(world, action->status == STATUS_OK ? COUNT_changes : COUNT_changes_refused);
-            if (action->status == STATUS_OK) {
-                world->changes_answered = true;
-                if (action->change.id == node->id && action->change.kind != REPLICA_CHANGE_PROMOTE)
-                    world_count(world, COUNT_leader_removed);
-            }
-            break;
+        case RAFT_LOOP_DO_REPLICA: replica_carry(node, action->replica); break;
+        case RAFT_LOOP_DO_SEND: send(node, action); break;
+        case RAFT_LOOP_DO_LEASE: node->lease_until_ms = action->until_ms; break;
+        case RAFT_LOOP_DO_BARRIER: clients_barrier(node, action->reader, action->number, action->index); break;
+        case RAFT_LOOP_DO_ALIVE: alive_take(node, action->alive); break;
+        case RAFT_LOOP_DO_LOST: lost_take(node, action); break;
+        case RAFT_LOOP_DO_DIVERGED:
+        case RAFT_LOOP_DO_ALARM: REQUIRE(world, false); break; /* all machines are equal */
+        case RAFT_LOOP_DO_SICK: sick = true; break;
         }
+    }
+    if (!sick)
+        return;
+    world_count(world, COUNT_sick);
+    world_after(world, 0, node, node->life, node_event_restart, NULL);
+}
+
+/* Milliseconds of its clock in 1,000 s. */
+static uint64_t node_pace(const struct node *node)
+{
+    return (uint64_t)(1000000 + node->clock_ppm);
+}
+
+uint64_t node_now(const struct node *node)
+{
+    return node->clock_ahead_ms + node->world->now_ms * node_pace(node) / 1000000;
+}
+
+/* How long until its clock shows that. */
+static uint64_t node_until(const struct node *node, uint64_t at_ms)
+{
+    uint64_t now_ms = node_now(node);
+    uint64_t wait_ms = at_ms <= now_ms ? 1 : (at_ms - now_ms) * 1000000 / node_pace(node);
+    return wait_ms == 0 ? 1 : wait_ms;
+}
+
+void node_step(struct node *node, struct raft_loop_message *message)
+{
+    struct world *world = node->world;
+    raft_loop_step(node->loop, message, node_now(node), (int64_t)world->now_ms * 1000000, &node->actions);
+    uint64_t deadline_ms = node->actions.deadline_ms;
+    carry(node);
+    if (deadline_ms == UINT64_MAX)
+        return;
+    uint64_t at_ms = world->now_ms + node_until(node, deadline_ms);
+    if (at_ms < node->tick_ms || node->tick_ms <= world->now_ms) {
+        node->tick_ms = at_ms;
+        world_after(world, at_ms - world->now_ms, node, node->life, tick_run, NULL);
     }
 }
 
-void node_step(struct node *node, struct replica_message *message)
+void node_tell(struct node *node, struct replica_message *message)
 {
-    struct world *world = node->world;
-    replica_step(node->replica, message, world->now_ms, (int64_t)world->now_ms * 1000000, &node->actions);
-    carry(node);
-    uint64_t deadline_ms = node->actions.deadline_ms;
-    if (deadline_ms == UINT64_MAX)
-        return;
-    if (deadline_ms <= world->now_ms)
-        deadline_ms = world->now_ms + 1;
-    if (deadline_ms < node->tick_ms || node->tick_ms <= world->now_ms) {
-        node->tick_ms = deadline_ms;
-        world_after(world, deadline_ms - world->now_ms, node, node->life, tick_run, NULL);
-    }
+    if (message->kind != REPLICA_PROPOSE)
+        list_init(&message->proposals);
+    struct raft_loop_message outer = {.kind = RAFT_LOOP_REPLICA, .replica = message};
+    node_step(node, &outer);
 }
 
 static void tick_run(struct world *world, struct node *node, void *thing)
@@ -355,8 +225,7 @@ static void tick_run(struct world *world, struct node *node, void *thing)
     (void)thing;
     if (world->now_ms < node->tick_ms)
         return;
-    struct replica_message message = {.kind = REPLICA_TICK};
-    list_init(&message.proposals);
+    struct raft_loop_message message = {.kind = RAFT_LOOP_TICK};
     node_step(node, &message);
 }
 
@@ -370,6 +239,9 @@ void node_init(struct world *world, struct node *node, uint64_t id, const struct
     node->log_options = (struct log_options){&node->disk, random_from_seed(&node->salts, world->seed * 16 + 8 + id),
                                              4096u << world_chance(world, 4)};
     list_init(&node->requests);
+    list_init(&node->commands);
+    node->clock_ahead_ms = world_chance(world, 1u << 20);
+    node->clock_ppm = (int64_t)world_chance(world, 2 * world->clock_ppm + 1) - (int64_t)world->clock_ppm;
     node->log.first_index = node->disk_log.first_index = 1;
     CHECK(node->disk.operations->directory_create(node->disk.context, "log") == STATUS_OK);
     CHECK(node->disk.operations->directory_sync(node->disk.context, "") == STATUS_OK);
@@ -395,10 +267,11 @@ static void drop_all(struct node *node)
 static void process_end(struct node *node)
 {
     drop_all(node);
-    replica_destroy(node->replica);
-    replica_actions_fini(&node->actions);
+    raft_loop_destroy(node->loop);
+    raft_loop_actions_fini(&node->actions);
     log_writer_destroy(node->writer);
-    node->replica = NULL;
+    clients_end(node);
+    node->loop = NULL;
     node->writer = NULL;
     node->up = false;
     node->life++;
@@ -430,12 +303,12 @@ void node_crash(struct node *node)
         struct list_link *link;
         list_init(&replies);
         node->memory.power_off_at = node->memory.operations + 1 + world_chance(world, 8);
-        if (writer_step(node, &replies) != STATUS_OK)
+        if (node_write(node, &replies) != STATUS_OK)
             world_count(world, COUNT_crashes_in_write);
         while ((link = list_first(&replies)) != NULL) {
             list_remove(link);
             struct replica_message *reply = container_of(link, struct replica_message, link);
-            reply_note(node, reply);
+            node_write_note(node, reply);
             replica_message_free(reply);
         }
     }
@@ -498,6 +371,16 @@ static bool process_recover(struct node *node, struct log_recovered *recovered)
     return true;
 }
 
+/* All its threads turn over, unless one does not. */
+static void health_run(struct world *world, struct node *node, void *thing)
+{
+    (void)thing;
+    struct raft_loop_message message = {.kind = RAFT_LOOP_HEALTHY, .at_ms = node_now(node)};
+    world_after(world, 20 + world_chance(world, 20), node, node->life, health_run, NULL);
+    if (node->sick_until_ms <= world->now_ms)
+        node_step(node, &message);
+}
+
 void node_start(struct node *node)
 {
     struct world *world = node->world;
@@ -513,19 +396,20 @@ void node_start(struct node *node)
     node->memory.power_off_at = 0;
     if (node->life == 0)
         node->life = 1;
-    struct replica_options options = {
-        .id = node->id,
-        .seed = random_seeded_next(&world->random),
-        .election_ms = world->election_ms,
-        .heartbeat_ms = world->heartbeat_ms,
-        .applied_index = node->machine.index,
-        .feature_level = 1,
-        .trailing_bytes = world->trailing_bytes,
-        .append_bytes = world->append_bytes,
+    struct raft_loop_options options = {
+        .replica = {.id = node->id,
+                    .seed = random_seeded_next(&world->random),
+                    .election_ms = world->election_ms,
+                    .heartbeat_ms = world->heartbeat_ms,
+                    .applied_index = node->machine.index,
+                    .feature_level = 1,
+                    .trailing_bytes = world->trailing_bytes,
+                    .append_bytes = world->append_bytes},
+        .nonce = random_seeded_next(&world->random),
     };
-    node->replica = replica_create(&options, &recovered);
+    node->loop = raft_loop_create(&options, &recovered);
     log_recovered_fini(&recovered);
-    replica_actions_init(&node->actions);
+    raft_loop_actions_init(&node->actions);
     node->up = true;
     node->tick_ms = 0;
     node->inbox_ms = 0;
@@ -534,10 +418,25 @@ void node_start(struct node *node)
     node->term = 0;
     node->space = LOG_SPACE_GOOD;
     node->held_from = 0;
+    node->lease_until_ms = 0;
+    node->alive = node->registered = false;
+    node->incarnation = ++world->incarnations;
     world_trace(world, "%llu: starts with entries %llu to %llu, state at %llu", (unsigned long long)node->id,
                 (unsigned long long)node->log.first_index, (unsigned long long)facts_last(&node->log),
                 (unsigned long long)node->machine.index);
     struct replica_message message = {.kind = REPLICA_START};
-    list_init(&message.proposals);
-    node_step(node, &message);
+    node_tell(node, &message);
+    struct raft_loop_message mode = {.kind = RAFT_LOOP_READ_MODE, .index_reads = world->index_reads};
+    node_step(node, &mode);
+    struct raft_loop_process process = {node->id, node->incarnation};
+    clients_propose_about(node, COMMAND_REGISTER, &process, 0);
+    world_after(world, 1, node, node->life, health_run, NULL);
+}
+
+void node_event_restart(struct world *world, struct node *node, void *thing)
+{
+    (void)world;
+    (void)thing;
+    node_crash(node);
+    node_start(node);
 }

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "proto/log_entry.h"
 
 /* --- facts --- */
 
@@ -50,7 +51,28 @@ static bool fact_equal(const struct fact *one, const struct fact *other)
 
 /* --- the machine --- */
 
-void machine_apply(struct machine *machine, const struct replica_entry *entry)
+/* What a command says about processes. */
+static void command_apply(struct world *world, struct machine_row *row, struct slice command, uint64_t term)
+{
+    const struct record *record = clients_check(world, command);
+    uint64_t *open = record->kind == COMMAND_PLAIN ? NULL : &row->incarnations[record->node];
+    if (record->kind == COMMAND_REGISTER && record->incarnation > *open)
+        *open = record->incarnation;
+    else if (record->kind == COMMAND_LOST && record->incarnation == *open && record->term == term)
+        *open = 0;
+}
+
+static void commands_apply(struct world *world, struct machine_row *row, const struct replica_entry *entry)
+{
+    struct log_entry commands;
+    struct slice command;
+    struct slice content;
+    REQUIRE(world, log_entry_open(&commands, buffer_slice(entry->bytes)) == STATUS_OK);
+    while (log_entry_next(&commands, &command, &content))
+        command_apply(world, row, command, entry->term);
+}
+
+void machine_apply(struct world *world, struct machine *machine, const struct replica_entry *entry)
 {
     uint64_t index = ++machine->index;
     CHECK(index == entry->index);
@@ -68,6 +90,8 @@ void machine_apply(struct machine *machine, const struct replica_entry *entry)
     row->term = entry->term;
     uint64_t mixed[3] = {row->hash, fact.term, fact.hash};
     row->hash = hash_content(slice_make((const uint8_t *)mixed, sizeof mixed)).low;
+    if (entry->kind == REPLICA_ENTRY_COMMANDS)
+        commands_apply(world, row, entry);
     if (entry->kind == REPLICA_ENTRY_CONFIGURATION) {
         row->configuration_index = index;
         CHECK(configuration_decode(buffer_slice(entry->bytes), &row->configuration) == STATUS_OK);
@@ -193,6 +217,38 @@ void oracle_commits(struct node *node, uint64_t index)
         }
     }
     node->commit_index = index;
+}
+
+void oracle_leases(struct node *node)
+{
+    struct world *world = node->world;
+    for (uint64_t i = 1; i <= world->node_count; i++) {
+        const struct node *other = &world->nodes[i];
+        /* A stopped raft loop too: others read by its lease. */
+        if (other == node || !other->up || other->term > node->term || other->lease_until_ms <= node_now(other))
+            continue;
+        world_violation(world, "leader %llu of term %llu commits entry %llu while node %llu has a lease in term %llu",
+                        (unsigned long long)node->id, (unsigned long long)node->term,
+                        (unsigned long long)node->commit_index, (unsigned long long)other->id,
+                        (unsigned long long)other->term);
+    }
+}
+
+void oracle_lost(struct node *node, const struct raft_loop_process *process, uint64_t term)
+{
+    struct world *world = node->world;
+    const struct node *other = &world->nodes[process->node];
+    world_count(world, COUNT_lost_processes);
+    world_trace(world, "%llu: process %llu of %llu is lost", (unsigned long long)node->id,
+                (unsigned long long)process->incarnation, (unsigned long long)process->node);
+    REQUIRE(world, node->role == REPLICA_LEADER && node->term == term);
+    /* One that is stopped looks at its clock before it does anything; one that does not know yet that it is registered acts
+     * for nobody. */
+    if (other->up && other->incarnation == process->incarnation && other->registered && other->alive &&
+        other->paused_until_ms <= world->now_ms)
+        world_violation(world, "leader %llu takes process %llu of node %llu for lost, and it is alive",
+                        (unsigned long long)node->id, (unsigned long long)process->incarnation,
+                        (unsigned long long)process->node);
 }
 
 void oracle_applies(struct node *node, const struct replica_entry *entry)

@@ -4,9 +4,9 @@
 #include "base/check.h"
 #include "tests/sim_raft/world.h"
 
-static void transfer_end(struct world *world, struct transfer *transfer)
+void transfer_free(void *thing)
 {
-    (void)world;
+    struct transfer *transfer = thing;
     free(transfer->machine.rows);
     free(transfer);
 }
@@ -15,7 +15,8 @@ static void transfer_end(struct world *world, struct transfer *transfer)
 void node_event_transfer(struct world *world, struct node *node, void *thing)
 {
     struct transfer *transfer = thing;
-    struct replica_message *message = node_message(REPLICA_INSTALLED, 0);
+    struct letter *letter = letter_replica(REPLICA_INSTALLED, 0);
+    bool placed = false;
     if (transfer->fails || transfer->snapshot.index <= node->machine.index) {
         world_count(world, COUNT_installs_failed);
     } else {
@@ -24,13 +25,15 @@ void node_event_transfer(struct world *world, struct node *node, void *thing)
         machine_copy(&node->machine, &transfer->machine);
         node->flushed_index = node->machine.index;
         node->installed = transfer->snapshot;
-        node->placed = true;
-        message->snapshot = calloc(1, sizeof *message->snapshot);
-        CHECK(message->snapshot != NULL);
-        *message->snapshot = transfer->snapshot;
+        node->placed = placed = true;
+        letter->replica->snapshot = calloc(1, sizeof *letter->replica->snapshot);
+        CHECK(letter->replica->snapshot != NULL);
+        *letter->replica->snapshot = transfer->snapshot;
     }
-    node_post(node, message);
-    transfer_end(world, transfer);
+    node_post(node, letter);
+    transfer_free(transfer);
+    if (placed)
+        node_jumped(node);
     if (node->placed && !world->healed && world_permille(world, 40))
         node_crash(node);
 }

@@ -116,17 +116,12 @@ static void event_drop(struct event *event)
 {
     if (event->thing == NULL)
         return;
-    if (event->act == network_event_deliver || event->act == network_event_propose) {
+    if (event->act == network_event_deliver)
         network_packet_free(event->thing);
-    } else if (node_event_is_message(event->act)) {
-        struct replica_message *message = event->thing;
-        free(message->snapshot);
-        replica_message_free(message);
-    } else {
-        struct transfer *transfer = event->thing;
-        free(transfer->machine.rows);
-        free(transfer);
-    }
+    else if (event->act == node_event_letter)
+        letter_free(event->thing);
+    else
+        transfer_free(event->thing);
 }
 
 static void world_advance(struct world *world, uint64_t until_ms)
@@ -151,32 +146,11 @@ static void world_advance(struct world *world, uint64_t until_ms)
 
 /* --- what the seed draws --- */
 
-static void propose(struct world *world, struct node *node, uint64_t count)
-{
-    if (!node->up || node->paused_until_ms > world->now_ms)
-        return;
-    struct replica_message message = {.kind = REPLICA_PROPOSE};
-    list_init(&message.proposals);
-    for (; count > 0; count--) {
-        struct command *command = calloc(1, sizeof *command);
-        CHECK(command != NULL);
-        uint64_t number = ++world->command_count;
-        memcpy(command->bytes, &number, sizeof number);
-        command->proposal.command = slice_make(command->bytes, 8 + world_chance(world, sizeof command->bytes - 8));
-        command->next = world->commands;
-        world->commands = command;
-        list_append(&message.proposals, &command->proposal.link);
-        world_count(world, COUNT_proposals);
-    }
-    node_step(node, &message);
-}
-
 static void change(struct world *world, struct node *leader)
 {
     struct replica_status status;
-    replica_status(leader->replica, &status);
+    raft_loop_status(leader->loop, &status);
     struct replica_message message = {.kind = REPLICA_CHANGE};
-    list_init(&message.proposals);
     message.change.id = 1 + world_chance(world, world->node_count);
     int position = configuration_find(&status.configuration, message.change.id);
     uint32_t voters = configuration_voters(&status.configuration);
@@ -189,7 +163,7 @@ static void change(struct world *world, struct node *leader)
         return;
     else
         message.change.kind = drop ? REPLICA_CHANGE_REMOVE : REPLICA_CHANGE_DEMOTE;
-    node_step(leader, &message);
+    node_tell(leader, &message);
 }
 
 void world_change(struct world *world, struct node *node, void *thing)
@@ -210,10 +184,9 @@ void world_change(struct world *world, struct node *node, void *thing)
 static void transfer(struct world *world, struct node *leader)
 {
     struct replica_message message = {.kind = REPLICA_TRANSFER};
-    list_init(&message.proposals);
     message.index = world_permille(world, 300) ? 0 : 1 + world_chance(world, world->node_count);
     world_count(world, COUNT_transfers);
-    node_step(leader, &message);
+    node_tell(leader, &message);
 }
 
 static struct node *victim(struct world *world)
@@ -257,10 +230,6 @@ static void partition(struct world *world)
         }
         break;
     }
-    for (uint64_t i = 1; i <= world->node_count; i++) {
-        for (uint64_t j = 1; j <= world->node_count; j++)
-            world->network.connection[i][j] += cut[i][j] || cut[j][i];
-    }
 }
 
 static void disk_trouble(struct world *world, struct node *node)
@@ -296,7 +265,7 @@ static void crash_some(struct world *world)
 }
 
 struct chaos {
-    uint32_t propose, change, transfer, crash, partition, pause, disk, flush;
+    uint32_t propose, change, transfer, crash, partition, pause, disk, flush, read, sick;
     bool quiet; /* now and then nobody proposes anything */
 };
 
@@ -312,20 +281,44 @@ static void leaders_do(struct world *world, void (*act)(struct world *, struct n
 /* What comes for it meanwhile waits, in its order. */
 static void pause_some(struct world *world)
 {
-    struct node *node = victim(world);
+    struct node *leader = world_permille(world, 500) ? world_leader(world) : NULL;
+    struct node *node = leader != NULL ? leader : victim(world);
     if (node->paused_until_ms > world->now_ms)
         return;
     world_count(world, COUNT_pauses);
     node->paused_until_ms = world->now_ms + world_chance(world, world_permille(world, 200) ? 4000 : 600);
 }
 
+/* Some read at the leader, some at a node that may not even know that it is none any more. */
+static void read_some(struct world *world)
+{
+    for (uint64_t i = 1 + world_chance(world, 4); i > 0; i--) {
+        struct node *leader = world_permille(world, 300) ? world_leader(world) : NULL;
+        struct node *node = leader != NULL ? leader : &world->nodes[1 + world_chance(world, world->node_count)];
+        clients_read(node, (uint32_t)world_chance(world, READERS));
+    }
+}
+
+static void orphans_move(struct world *world, uint32_t permille)
+{
+    struct node *node = &world->nodes[1 + world_chance(world, world->node_count)];
+    if (node->up && node->paused_until_ms <= world->now_ms && world_permille(world, permille))
+        clients_propose_orphans(world, node);
+}
+
 static void chaos_tick(struct world *world, const struct chaos *chaos)
 {
+    network_tick(world);
+    orphans_move(world, 50);
+    if (world_permille(world, chaos->read))
+        read_some(world);
+    if (world_permille(world, chaos->sick))
+        victim(world)->sick_until_ms = world->now_ms + world_chance(world, 4000);
     if (world_permille(world, chaos->propose) && !(chaos->quiet && (world->now_ms / 2000) % 2 != 0)) {
         for (uint64_t i = 1 + world_chance(world, 3); i > 0; i--) {
             struct node *leader = world_permille(world, 700) ? world_leader(world) : NULL;
             struct node *node = leader != NULL ? leader : &world->nodes[1 + world_chance(world, world->node_count)];
-            propose(world, node, 1 + world_chance(world, world_permille(world, 100) ? 60 : 5));
+            clients_propose(node, 1 + world_chance(world, world_permille(world, 100) ? 60 : 5));
         }
     }
     if (world_permille(world, chaos->change))
@@ -363,11 +356,20 @@ static void world_draw(struct world *world, uint64_t *founders)
     world->node_count = *founders + 2 > NODES_MAX ? NODES_MAX : *founders + 2;
     world->election_ms = (uint32_t)(100 + world_chance(world, 200));
     world->heartbeat_ms = (uint32_t)(15 + world_chance(world, 35));
+    if (world_permille(world, 200)) { /* long before any lease is over, if nobody kept his promise */
+        world->election_ms = (uint32_t)(40 + world_chance(world, 60));
+        world->heartbeat_ms = (uint32_t)(8 + world_chance(world, 8));
+    }
     world->disk_ms = 1 + world_chance(world, world_permille(world, 200) ? 150 : 15);
     world->flush_entries = world_permille(world, 150) ? 0 : 5 + world_chance(world, 60);
     world->trailing_bytes = 64 + world_chance(world, world_permille(world, 300) ? 200 : 8000);
     world->append_bytes = world_permille(world, 300) ? 1u << 20 : 1 + world_chance(world, 2000);
     world->eager_permille = world_permille(world, 300) ? 500 : 0;
+    world->index_reads = world_permille(world, 100);
+    /* Two clocks may run apart by LEADER_DRIFT_MS in LEADER_PROMISE_MS, less what milliseconds round off. */
+    world->clock_ppm = world_permille(world, 300) ? 0 : 15000;
+    world->network.no_pings = world_permille(world, 400);
+    world->network.flap_permille = world_permille(world, 500) ? 0 : (uint32_t)world_chance(world, 20);
     world->network.ordered = world_permille(world, 300);
     world->network.lost_permille = world_permille(world, 300) ? 0 : (uint32_t)world_chance(world, 200);
     world->network.doubled_permille = (uint32_t)world_chance(world, 100);
@@ -388,6 +390,8 @@ static void run_chaos(struct world *world)
         .disk = world_permille(world, 600) ? 0 : (uint32_t)world_chance(world, 30),
         .flush = world->flush_entries == 0 && world_permille(world, 500) ? 0 : 30,
         .quiet = world_permille(world, 200),
+        .read = (uint32_t)world_chance(world, 500),
+        .sick = world_permille(world, 800) ? 0 : (uint32_t)world_chance(world, 10),
     };
     uint64_t end_ms = world->now_ms + 4000 + world_chance(world, 12000);
     uint64_t compare_ms = 0;
@@ -413,6 +417,7 @@ static void heal(struct world *world)
         struct node *node = &world->nodes[i];
         node->memory.capacity_bytes = UINT64_MAX;
         node->memory.fail_at = 0;
+        node->sick_until_ms = 0;
         if (!node->up)
             node_start(node);
     }
@@ -425,7 +430,9 @@ static bool converged(struct world *world)
     if (leader == NULL || leader->commit_index != facts_last(&leader->log))
         return false;
     struct replica_status status;
-    replica_status(leader->replica, &status);
+    raft_loop_status(leader->loop, &status);
+    if (clients_wait(world, &status.configuration))
+        return false;
     for (uint32_t i = 0; i < status.configuration.count; i++) {
         const struct node *node = &world->nodes[status.configuration.members[i].id];
         if (node->machine.index != facts_last(&leader->log))
@@ -440,7 +447,7 @@ static void end_check(struct world *world)
     if (leader == NULL)
         world_violation(world, "nobody leads after all is well");
     struct replica_status status;
-    replica_status(leader->replica, &status);
+    raft_loop_status(leader->loop, &status);
     for (uint32_t i = 0; i < status.configuration.count; i++) {
         const struct node *node = &world->nodes[status.configuration.members[i].id];
         if (node->machine.index != leader->machine.index || node->machine.index != facts_last(&leader->log))
@@ -451,6 +458,15 @@ static void end_check(struct world *world)
         REQUIRE(world,
                 node->machine.rows[node->machine.index].hash == leader->machine.rows[leader->machine.index].hash);
     }
+    clients_end_check(world, &status.configuration);
+}
+
+static void quiet_advance(struct world *world, uint64_t ms)
+{
+    for (uint64_t end_ms = world->now_ms + ms; world->now_ms < end_ms;) {
+        world_advance(world, world->now_ms + TICK_MS);
+        network_tick(world);
+    }
 }
 
 static void run_quiet(struct world *world)
@@ -459,24 +475,27 @@ static void run_quiet(struct world *world)
     uint64_t end_ms = world->now_ms + QUIET_MS;
     world->changes_answered = false;
     while (world->now_ms < end_ms) {
-        world_advance(world, world->now_ms + 100);
+        quiet_advance(world, 100);
         struct node *leader = world_leader(world);
         if (leader == NULL)
             continue;
-        if (world->now_ms < end_ms - QUIET_MS / 3)
-            propose(world, leader, 1);
+        if (world->now_ms < end_ms - QUIET_MS / 3) {
+            clients_propose(&world->nodes[1 + world_chance(world, world->node_count)], 1);
+            clients_propose(leader, 1);
+            read_some(world);
+        }
         if (!world->changes_answered && world->now_ms > end_ms - QUIET_MS / 2)
             change(world, leader);
     }
     for (uint64_t until_ms = world->now_ms + CONVERGE_MS; world->now_ms < until_ms && !converged(world);)
-        world_advance(world, world->now_ms + 500);
+        quiet_advance(world, 500);
     oracle_compare_logs(world);
     end_check(world);
     if (facts_last(&world->oracle.committed) <= committed)
         world_violation(world, "nothing is committed after all is well");
     struct node *leader = world_leader(world);
     struct replica_status status;
-    replica_status(leader->replica, &status);
+    raft_loop_status(leader->loop, &status);
     if (!world->changes_answered && status.configuration.count + configuration_voters(&status.configuration) > 2)
         world_violation(world, "the membership cannot be changed after all is well");
 }
@@ -485,14 +504,11 @@ static void world_fini(struct world *world)
 {
     for (uint64_t i = 1; i <= world->node_count; i++)
         node_fini(&world->nodes[i]);
+    arena_fini(&world->network.arena);
+    free(world->records);
     while (world->event_count > 0) {
         struct event event = event_pop(world);
         event_drop(&event);
-    }
-    while (world->commands != NULL) {
-        struct command *next = world->commands->next;
-        free(world->commands);
-        world->commands = next;
     }
     free(world->events);
     free(world->oracle.committed.list);
@@ -509,6 +525,7 @@ void world_run(uint64_t seed, bool verbose, uint64_t *counters)
     (void)random_from_seed(&world->random, seed * 2654435761u + 12345);
     uint64_t founders;
     world_draw(world, &founders);
+    arena_init(&world->network.arena);
     struct configuration configuration = {.count = (uint32_t)founders};
     for (uint32_t i = 0; i < configuration.count; i++)
         configuration.members[i] = (struct member){i + 1, MEMBER_VOTER};
