@@ -27,8 +27,9 @@ struct published {
     atomic_bool log_low;                 /* the log lives from its reserve: refuse what grows */
     atomic_uint_least64_t flushed_index; /* entries and commands that survive a crash in the store alone */
     atomic_uint_least64_t flushed_number;
-    atomic_uint_least64_t pinned_number; /* blocks that became garbage by a later command stay: a copy of the state that other
-                                          * nodes fetch refers to them; 0: there is none */
+    /* Blocks that became garbage by a later command stay: a copy of the state that other nodes fetch refers to them. 0: there
+     * is none. */
+    atomic_uint_least64_t pinned_number;
     atomic_uint_least64_t free_bytes; /* of the data directory's file system */
     atomic_uint_least64_t total_bytes;
 };
