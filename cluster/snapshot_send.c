@@ -10,6 +10,8 @@ enum send_state { SEND_NONE, SEND_MAKING, SEND_READY };
 struct send_receiver {
     uint64_t node; /* 0: free place */
     uint64_t heard_ms;
+    uint64_t applied_index; /* of its last ask */
+    bool waits;             /* it was told to */
 };
 
 struct snapshot_send {
@@ -74,8 +76,8 @@ static void send_make(struct snapshot_send *send, const struct snapshot_send_mom
     send_act(send, SNAPSHOT_SEND_DO_MAKE);
 }
 
-/* Notes that the member is there; false: too many others are. */
-static bool send_admit(struct snapshot_send *send, uint64_t node, uint64_t now_ms)
+/* Notes that the member is there; NULL: too many others are. */
+static struct send_receiver *send_admit(struct snapshot_send *send, uint64_t node, uint64_t now_ms)
 {
     struct send_receiver *place = NULL;
     for (size_t i = 0; i < SNAPSHOT_RECEIVERS_MAX; i++) {
@@ -89,10 +91,9 @@ static bool send_admit(struct snapshot_send *send, uint64_t node, uint64_t now_m
         if (receiver->node == 0 && place == NULL)
             place = receiver;
     }
-    if (place == NULL)
-        return false;
-    *place = (struct send_receiver){node, now_ms};
-    return true;
+    if (place != NULL)
+        *place = (struct send_receiver){.node = node, .heard_ms = now_ms};
+    return place;
 }
 
 static bool send_others_fetch(const struct snapshot_send *send, uint64_t node, uint64_t now_ms)
@@ -105,10 +106,20 @@ static bool send_others_fetch(const struct snapshot_send *send, uint64_t node, u
     return false;
 }
 
+static void send_offer(struct snapshot_send *send, uint64_t node, uint64_t now_ms)
+{
+    send->used_ms = now_ms;
+    struct snapshot_message *offer = snapshot_message_create(SNAPSHOT_OFFER, node);
+    offer->id = send->manifest->id;
+    offer->manifest = snapshot_manifest_copy(send->manifest);
+    send_act(send, SNAPSHOT_SEND_DO_SEND)->message = offer;
+}
+
 static void send_asked(struct snapshot_send *send, const struct snapshot_message *ask,
                        const struct snapshot_send_moment *moment)
 {
-    if (!send_admit(send, ask->peer, moment->now_ms)) {
+    struct send_receiver *receiver = send_admit(send, ask->peer, moment->now_ms);
+    if (receiver == NULL) {
         send_answer(send, ask->peer, 0, PEER_SNAPSHOT_WAIT);
         return;
     }
@@ -120,14 +131,12 @@ static void send_asked(struct snapshot_send *send, const struct snapshot_message
     if (send->state == SEND_NONE && moment->applied_index > ask->applied_index && moment->applied_index > 1)
         send_make(send, moment);
     if (send->state != SEND_READY || send->manifest->log.index <= ask->applied_index) {
+        receiver->waits = true;
+        receiver->applied_index = ask->applied_index;
         send_answer(send, ask->peer, 0, PEER_SNAPSHOT_WAIT);
         return;
     }
-    send->used_ms = moment->now_ms;
-    struct snapshot_message *offer = snapshot_message_create(SNAPSHOT_OFFER, ask->peer);
-    offer->id = send->manifest->id;
-    offer->manifest = snapshot_manifest_copy(send->manifest);
-    send_act(send, SNAPSHOT_SEND_DO_SEND)->message = offer;
+    send_offer(send, ask->peer, moment->now_ms);
 }
 
 /* Whether the piece lies in the copy. What a block is, its own store knows. */
@@ -143,7 +152,7 @@ static void send_fetched(struct snapshot_send *send, const struct snapshot_messa
                          const struct snapshot_send_moment *moment)
 {
     if (send->state != SEND_READY || send->manifest->id != fetch->id ||
-        !send_admit(send, fetch->peer, moment->now_ms) || !send_has(send->manifest, fetch)) {
+        send_admit(send, fetch->peer, moment->now_ms) == NULL || !send_has(send->manifest, fetch)) {
         send_answer(send, fetch->peer, fetch->id, PEER_SNAPSHOT_GONE);
         return;
     }
@@ -167,6 +176,13 @@ static void send_made(struct snapshot_send *send, struct snapshot_manifest *mani
     send->next_id += 2; /* never 0 */
     send->manifest = manifest;
     send->used_ms = moment->now_ms;
+    for (size_t i = 0; i < SNAPSHOT_RECEIVERS_MAX; i++) {
+        struct send_receiver *receiver = &send->receivers[i];
+        if (receiver->node == 0 || !receiver->waits || receiver->applied_index >= manifest->log.index)
+            continue;
+        receiver->waits = false;
+        send_offer(send, receiver->node, moment->now_ms);
+    }
 }
 
 struct snapshot_send_action *snapshot_send_step(struct snapshot_send *send, struct snapshot_send_input *input,

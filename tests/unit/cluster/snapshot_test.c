@@ -657,7 +657,10 @@ static void several_fetch(void **state)
     assert_false(make);
     struct snapshot_send_input made = {.kind = SNAPSHOT_SEND_MADE, .manifest = pair_manifest(&pair)};
     struct snapshot_send_moment moment = {1000, 500, false};
-    assert_null(snapshot_send_step(send, &made, &moment));
+    struct snapshot_send_action *action = snapshot_send_step(send, &made, &moment);
+    assert_true(action != NULL && action->next == NULL && action->kind == SNAPSHOT_SEND_DO_SEND);
+    assert_true(action->message->kind == SNAPSHOT_OFFER && action->message->peer == 10); /* it waits no longer */
+    snapshot_message_free(action->message);
     for (uint64_t node = 10; node < 10 + SNAPSHOT_RECEIVERS_MAX; node++)
         assert_int_equal(asked(send, node, 100, 600, 1100, &make), SNAPSHOT_OFFER);
     assert_int_equal(asked(send, 99, 100, 600, 1200, &make), SNAPSHOT_ANSWER);
