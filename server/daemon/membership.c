@@ -16,11 +16,13 @@ void membership_read(struct kv_read *read, uint64_t self, const struct endpoint_
 {
     struct node_walk walk;
     struct node_member member;
+    struct incarnation open;
     *membership = (struct membership){0};
     node_walk_open(read, arena, &walk);
     for (; node_walk_get(&walk, &member); node_walk_next(&walk)) {
         struct peer_endpoint endpoint;
-        if (member.incarnation.value != 0 && membership->process_count < CLUSTER_MEMBERS_MAX)
+        /* A node's row keeps the process that was registered last, open or not. */
+        if (incarnation_get(read, member.incarnation, arena, &open) && membership->process_count < CLUSTER_MEMBERS_MAX)
             membership->processes[membership->process_count++] =
                 (struct raft_loop_process){member.node, member.incarnation.value};
         if (member.node == self || endpoint_parse(member.advertise, &endpoint) != STATUS_OK)
