@@ -38,3 +38,12 @@ uint32_t cast_session(struct cast *cast, const uint8_t id[16], uint64_t incarnat
     }
     return 0;
 }
+
+uint64_t cast_holder(const struct cast *cast, const uint8_t id[16])
+{
+    for (size_t i = cast->session_count; i > 0; i--) {
+        if (memcmp(cast->sessions[i - 1].id, id, 16) == 0)
+            return cast->sessions[i - 1].incarnation;
+    }
+    return 0;
+}

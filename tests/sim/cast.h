@@ -28,5 +28,7 @@ bool cast_register(struct cast *cast, uint32_t node, uint64_t incarnation);
 uint32_t cast_node(const struct cast *cast, uint64_t incarnation);
 /* A session is at the incarnation now; the node where it was before, 0 if it is new. */
 uint32_t cast_session(struct cast *cast, const uint8_t id[16], uint64_t incarnation);
+/* Where it is; 0: not known. */
+uint64_t cast_holder(const struct cast *cast, const uint8_t id[16]);
 
 #endif

@@ -82,6 +82,8 @@ enum counter_need {
     X(peer_cuts, "directions between nodes cut", CLUSTER)                                                              \
     X(isolations, "nodes isolated", CLUSTER)                                                                           \
     X(one_way_cuts, "cuts in one direction", CLUSTER)                                                                  \
+    X(handed_over, "leaders told to hand over", CLUSTER)                                                               \
+    X(stranded, "nodes whose commands were stuck while their clients left", CLUSTER)                                   \
     X(flapping, "flapping directions", CLUSTER)                                                                        \
     X(moves, "clients that went to another node for no reason", CLUSTER)                                               \
     X(session_moves, "sessions attached by another node", CLUSTER)                                                     \

@@ -47,6 +47,17 @@ static struct fattr4 attributes_of(struct encoding *e, uint32_t number, uint64_t
     return nfs4_fattr_for_set(&mask, &attributes, e->builder.arena);
 }
 
+static struct fattr4 change_attribute(struct encoding *e, uint64_t change)
+{
+    uint8_t bytes[8];
+    struct fattr4 fattr = {0};
+    for (unsigned i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(change >> (56 - 8 * i));
+    bitmap4_add(&fattr.attrmask, FATTR4_CHANGE);
+    fattr.attr_vals = arena_copy(e->builder.arena, slice_make(bytes, sizeof(bytes)));
+    return fattr;
+}
+
 static struct fattr4 open_attributes(struct encoding *e, const struct step *step)
 {
     struct bitmap4 mask = {0};
@@ -202,7 +213,8 @@ static void encode_look(struct encoding *e, struct step *step)
         add_main(e, step, OP_READDIR, &args);
     } else {
         CHECK(step->kind == STEP_VERIFY);
-        args.opverify.obj_attributes = attributes_of(e, FATTR4_SIZE, step->size);
+        args.opverify.obj_attributes =
+            step->change != 0 ? change_attribute(e, step->change) : attributes_of(e, FATTR4_SIZE, step->size);
         add_main(e, step, OP_VERIFY, &args);
     }
 }

@@ -55,6 +55,12 @@ static void stop_alone(struct faults *faults)
     faults->population->stopped_ms += stop_ms;
 }
 
+static void leave(void *context, uint64_t number)
+{
+    struct faults *faults = context;
+    population_leave(faults->population, (uint32_t)number - 1);
+}
+
 /* One node of several is stopped, for less or more than its lease. */
 static void pause_node(struct faults *faults)
 {
@@ -68,6 +74,8 @@ static void pause_node(struct faults *faults)
         delay_us = NFS4_LEASE_DEFAULT_SECONDS * UINT64_C(1000000) * (1 + world_draw(world, 2));
     world_count(world, delay_us < LAPSE_US ? COUNT_pauses_short : COUNT_pauses_long, 1);
     node_pause(node, delay_us);
+    if (world_chance(world, 2)) /* while it sleeps: what was sent to it waits in its sockets */
+        world_after(world, world_draw(world, delay_us), leave, faults, node_id(node));
 }
 
 /* --- networks --- */
@@ -149,9 +157,25 @@ static void cut_one_way(struct faults *faults)
     uint32_t from;
     uint32_t to;
     draw_pair(faults, &from, &to);
+    if (world_chance(faults->world, 2)) /* commands are stuck on their way, and sent again by another node */
+        world_after(faults->world, world_draw(faults->world, LAPSE_US), leave, faults, from);
     world_trace(faults->world, "nothing goes from node %u to node %u", from, to);
     world_count(faults->world, COUNT_one_way_cuts, 1);
     cut_for(faults, from, to, cut_us(faults));
+}
+
+/* The clients of a node leave it while its commands are stuck on their way to the leader: some of them arrive behind those
+ * that the clients have sent again elsewhere. */
+static void strand(void *context, uint32_t from, uint32_t to)
+{
+    struct faults *faults = context;
+    struct world *world = faults->world;
+    if (faults->calm)
+        return;
+    world_trace(world, "commands of node %u to node %u are stuck", from, to);
+    world_count(world, COUNT_stranded, 1);
+    cut_for(faults, from, to, 5000 + world_draw(world, LAPSE_US / 2));
+    world_after(world, world_draw(world, 10000), leave, faults, from);
 }
 
 static void flap(void *context, uint64_t pair)
@@ -227,6 +251,10 @@ static bool fault_of_cluster(struct faults *faults, uint64_t draw)
     case 6: begin_flapping(faults); break;
     case 7:
     case 8: break_peers(faults); break;
+    case 16:
+    case 17:
+    case 18:
+    case 19: node_strand(cluster_any(faults->cluster), strand, faults); break;
     case 9:
     case 10:
     case 11:
@@ -237,6 +265,10 @@ static bool fault_of_cluster(struct faults *faults, uint64_t draw)
         break;
     case 14: node_fail_disk(cluster_any(faults->cluster)); return false;
     case 15: crash_all(faults); return false;
+    case 20:
+        if (cluster_leader(faults->cluster) != NULL)
+            node_hand_over(cluster_leader(faults->cluster));
+        break;
     default: node_flush(cluster_any(faults->cluster)); break;
     }
     return true;
@@ -260,7 +292,7 @@ static void happen(void *context, uint64_t number)
     }
     if (alone && world_chance(world, 50))
         stop_alone(faults);
-    bool counts = !alone && world_chance(world, 2) ? fault_of_cluster(faults, world_draw(world, 18))
+    bool counts = !alone && world_chance(world, 2) ? fault_of_cluster(faults, world_draw(world, 22))
                                                    : fault_anywhere(faults, draw);
     world->faults += counts ? 1 : 0;
     world_count(world, COUNT_faults, counts ? 1 : 0);

@@ -294,6 +294,23 @@ static bool make_guarded_resize(struct generation *g)
     return true;
 }
 
+/* A name is changed only if the directory is as the client knows it: what one server still finds so, the next one may not
+ * any more. */
+static bool make_guarded_name(struct generation *g)
+{
+    static const enum step_kind kinds[] = {STEP_MKDIR, STEP_REMOVE, STEP_OPEN};
+    struct step *verify = add_step(g, STEP_VERIFY);
+    struct step *open;
+    if (!draw_inode(g, true, &verify->file))
+        return false;
+    verify->change = g->model->inodes[verify->file].change;
+    enum step_kind kind = kinds[world_draw(g->world, 3)];
+    if (verify->change == 0 || !(kind == STEP_OPEN ? make_open(g, &open) : make_named(g, kind)))
+        return false;
+    g->request->steps[1].file = verify->file;
+    return true;
+}
+
 /* WRITE, then two looks at the file. */
 static bool make_write_and_look(struct generation *g)
 {
@@ -312,7 +329,7 @@ static bool make_write_and_look(struct generation *g)
 static bool make_any(struct generation *g)
 {
     struct step *ignored;
-    uint64_t draw = world_draw(g->world, 30);
+    uint64_t draw = world_draw(g->world, g->client->population->node_count > 1 ? 36 : 31);
     /* Names that stay for a while are opened by several clients. */
     if (g->client->population->slow && ((draw >= 16 && draw <= 20) || draw == 26 || draw == 27) &&
         !world_chance(g->world, 5))
@@ -347,7 +364,8 @@ static bool make_any(struct generation *g)
     case 26:
     case 27: return make_two_names(g);
     case 28: return make_guarded_resize(g);
-    default: return make_write_and_look(g);
+    case 29: return make_write_and_look(g);
+    default: return make_guarded_name(g);
     }
 }
 

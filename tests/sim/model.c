@@ -579,7 +579,9 @@ static void execute_read(struct execution *run)
         else
             run->outcome.inode = entry->inode;
     } else if (step->kind == STEP_VERIFY) {
-        fail(run, model_size(run->model, step->file) == step->size ? NFS4_OK : NFS4ERR_NOT_SAME);
+        bool same = step->change != 0 ? run->model->inodes[step->file].change == step->change
+                                      : model_size(run->model, step->file) == step->size;
+        fail(run, same ? NFS4_OK : NFS4ERR_NOT_SAME);
     }
 }
 

@@ -25,6 +25,11 @@ bool node_lives(const struct node *node, uint64_t number)
     return node->up && !node->dying && node->life == number;
 }
 
+uint32_t node_id(const struct node *node)
+{
+    return node->options.id;
+}
+
 bool node_is_up(const struct node *node)
 {
     return node->up;
@@ -463,6 +468,14 @@ void node_flush(struct node *node)
         node_flush_begin(node, action);
 }
 
+void node_hand_over(struct node *node)
+{
+    if (!node_leads(node))
+        return;
+    world_count(node->world, COUNT_handed_over, 1);
+    node_raft_tell(node, REPLICA_TRANSFER, 0, 0);
+}
+
 void node_crash_in_flush(struct node *node)
 {
     node->crash_at_flush = true;
@@ -521,6 +534,12 @@ void node_fail_disk(struct node *node)
     node->disk.fail_at = node->disk.operations + 1;
     node->disk.fail_count = 1;
     node->disk.fail_with = STATUS_IO;
+}
+
+void node_strand(struct node *node, void (*strands)(void *context, uint32_t from, uint32_t to), void *context)
+{
+    node->strands = strands;
+    node->strands_context = context;
 }
 
 void node_jump_clock(struct node *node, int64_t by_ns)

@@ -40,6 +40,7 @@ void node_set_network(struct node *node, struct network *network);
 
 /* Starts the process; it serves when it is registered. It may crash while starting, and is then started again later. */
 void node_boot(struct node *node);
+uint32_t node_id(const struct node *node);
 bool node_is_up(const struct node *node);
 bool node_serves(const struct node *node);
 bool node_leads(const struct node *node);
@@ -63,6 +64,8 @@ void node_crash_in_apply(struct node *node, uint64_t batches);
 void node_crash_in_flush(struct node *node);
 
 void node_flush(struct node *node);
+/* If it leads, it hands leadership over to another one. */
+void node_hand_over(struct node *node);
 /* State and blocks find no room until the delay is over. */
 void node_fill_disk(struct node *node, uint64_t delay_us);
 /* Time has passed without it: connections may look idle to it. */
@@ -74,6 +77,8 @@ void node_slow_disk(struct node *node, uint64_t delay_us);
 void node_hang_disk(struct node *node, uint64_t delay_us);
 /* The disk gives an error: the process stops, and is started again later. */
 void node_fail_disk(struct node *node);
+/* When it sends commands to a leader the next time, `strands` is called first, once. */
+void node_strand(struct node *node, void (*strands)(void *context, uint32_t from, uint32_t to), void *context);
 /* Its wall clock jumps. */
 void node_jump_clock(struct node *node, int64_t by_ns);
 

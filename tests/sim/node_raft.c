@@ -48,10 +48,13 @@ static void carry_replica(struct node *node, const struct replica_action *action
     }
 }
 
-static void note_forward(struct node *node, const Qnfs__Peer *message)
+static void note_forward(struct node *node, const Qnfs__Peer *message, uint32_t to)
 {
     if (message->body_case != QNFS__PEER__BODY_FORWARDED_COMMANDS)
         return;
+    if (node->strands != NULL)
+        node->strands(node->strands_context, node->options.id, to);
+    node->strands = NULL;
     uint64_t number = message->forwarded_commands->number;
     world_count(node->world, COUNT_forwards_resent, number <= node->forwarded_number ? 1 : 0);
     if (number > node->forwarded_number)
@@ -65,7 +68,7 @@ static void carry(struct node *node)
         switch (action->kind) {
         case RAFT_LOOP_DO_REPLICA: carry_replica(node, action->replica); break;
         case RAFT_LOOP_DO_SEND:
-            note_forward(node, action->message);
+            note_forward(node, action->message, (uint32_t)action->node);
             peers_send(node->options.peers, node->options.id, (uint32_t)action->node, action->message, action->data,
                        action->data_count);
             break;

@@ -141,6 +141,8 @@ struct node {
     uint64_t flush_number;
 
     /* Faults. */
+    void (*strands)(void *context, uint32_t from, uint32_t to); /* NULL: not asked for */
+    void *strands_context;
     bool was_stopped;
     bool kv_fault;       /* a write of the state will be the last */
     bool crash_at_flush; /* at one of its steps */

@@ -187,6 +187,11 @@ static void slot_command(struct oracle *oracle, const Qnfs__Command *command, co
             world_violation(
                 world, "command %llu (slot %u seqid %u operation %u) was executed, but no client waits for that",
                 (unsigned long long)oracle->machine.command_number, origin->slot, origin->seqid, origin->operation);
+        uint64_t holder = cast_holder(&oracle->cast, origin->session.data);
+        if (holder != 0 && holder != command->ticket->incarnation)
+            world_violation(world, "command %llu was executed for incarnation %llu, but %llu has the session",
+                            (unsigned long long)oracle->machine.command_number,
+                            (unsigned long long)command->ticket->incarnation, (unsigned long long)holder);
         step_executed(oracle, request, step, oracle->machine.command_number, command->ticket->incarnation);
         break;
     case MACHINE_REPLAYED:

@@ -198,6 +198,14 @@ void population_move(struct population *population)
     client_move(&population->clients[world_draw(population->world, population->client_count)]);
 }
 
+void population_leave(struct population *population, uint32_t node)
+{
+    for (uint32_t i = 0; i < population->client_count; i++) {
+        if (population->clients[i].node == node)
+            client_move(&population->clients[i]);
+    }
+}
+
 size_t population_outstanding(const struct population *population)
 {
     size_t count = 0;

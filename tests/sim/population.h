@@ -133,8 +133,9 @@ bool population_is_gone(const struct population *population, uint32_t identity);
 /* One of the clients reboots, or falls silent for longer than a lease. */
 void population_reboot(struct population *population);
 void population_sleep(struct population *population);
-/* One of them goes to another node, for no reason. */
+/* One of them goes to another node, for no reason; or all that are at one node do. */
 void population_move(struct population *population);
+void population_leave(struct population *population, uint32_t node);
 
 /* Requests that wait for their reply. */
 size_t population_outstanding(const struct population *population);

@@ -80,6 +80,7 @@ struct step {
     uint64_t length;  /* READ, WRITE, LOCK, UNLOCK */
     uint64_t pattern; /* WRITE: what the bytes are made from */
     uint64_t size;    /* RESIZE, VERIFY */
+    uint64_t change;  /* VERIFY: this instead of the size, unless it is 0 */
     uint32_t mode;    /* CHMOD, OPEN and MKDIR that create */
     bool exclusive;   /* LOCK */
 
