@@ -211,11 +211,12 @@ static void expired_certificates_are_refused(void **state)
 {
     struct fixture *fixture = *state;
     struct peer_tls_context *one = node(fixture, "ca", "node-1", "one");
-    struct certificate_paths paths =
-        certificates_issue_for(&fixture->certificates, "ca", "node-2", "two", (struct certificate_period){-7200, 1});
+    struct certificate_paths paths = certificates_issue_for(
+        &fixture->certificates, "ca", "node-2", "two",
+        (struct certificate_period){-7200, 3}); /* long enough to be read once on a busy machine */
     struct peer_tls_context *old = context_of(fixture, &paths);
     struct peer_tls_context *again;
-    for (unsigned i = 0; i < 40; i++) {
+    for (unsigned i = 0; i < 100; i++) {
         enum status status = context_try(fixture, paths.authority, paths.certificate, paths.key, &again);
         if (status != STATUS_OK)
             break;
