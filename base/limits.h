@@ -280,6 +280,8 @@
  * and so is a copy for which nobody has asked. */
 #define SNAPSHOT_AGAIN_MS 2000u
 #define SNAPSHOT_SILENCE_MS 30000u
+/* When the connection has ended and nothing came for so long, the fetch is given up: the member may be down. */
+#define SNAPSHOT_LOST_MS 3000u
 /* After a failed fetch (no room, damage, no answer) or a copy that could not be made, so long no other one. */
 #define SNAPSHOT_REST_MS 10000u
 /* Frames and results that wait for its thread; more frames are dropped, and asked for again. */

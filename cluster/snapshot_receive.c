@@ -46,6 +46,7 @@ struct snapshot_receive {
     uint64_t bytes;         /* that came */
     uint64_t asked_ms;      /* last ask, or last progress while pieces are under way */
     uint64_t heard_ms;      /* anything of use from the member */
+    uint64_t lost_ms;       /* when its connection ended; 0: it has been heard since */
     uint64_t rest_until_ms;
     struct arena arena;
     struct snapshot_receive_action *first;
@@ -102,7 +103,8 @@ static void receive_fail(struct snapshot_receive *receive, enum status status,
     CHECK(status != STATUS_OK);
     receive_act(receive, SNAPSHOT_RECEIVE_DO_CLEAR)->status = status;
     receive->state = RECEIVE_RESTING;
-    receive->rest_until_ms = moment->now_ms + SNAPSHOT_REST_MS;
+    /* A member that is gone may be gone because another one leads: that one's state may be had at once. */
+    receive->rest_until_ms = moment->now_ms + (status == STATUS_CLOSED ? 0 : SNAPSHOT_REST_MS);
 }
 
 /* --- asking --- */
@@ -361,6 +363,7 @@ static void receive_heard(struct snapshot_receive *receive, struct snapshot_mess
 {
     if (message->peer != receive->member || receive->state == RECEIVE_IDLE)
         return;
+    receive->lost_ms = 0;
     if (message->kind == SNAPSHOT_OFFER)
         receive_offer(receive, message, moment);
     else if (message->kind == SNAPSHOT_CHUNK)
@@ -381,7 +384,8 @@ static void receive_tick(struct snapshot_receive *receive, const struct snapshot
     }
     if (receive->state != RECEIVE_ASKING && receive->state != RECEIVE_FETCHING)
         return;
-    if (moment->now_ms - receive->heard_ms >= SNAPSHOT_SILENCE_MS)
+    bool lost = receive->lost_ms != 0 && moment->now_ms - receive->lost_ms >= SNAPSHOT_LOST_MS;
+    if (lost || moment->now_ms - receive->heard_ms >= SNAPSHOT_SILENCE_MS)
         receive_fail(receive, STATUS_CLOSED, moment);
     else if (moment->now_ms - receive->asked_ms < SNAPSHOT_AGAIN_MS)
         return;
@@ -404,9 +408,14 @@ struct snapshot_receive_action *snapshot_receive_step(struct snapshot_receive *r
             break;
         receive->member = input->node;
         receive->heard_ms = moment->now_ms;
+        receive->lost_ms = 0;
         receive_ask(receive, moment);
         break;
     case SNAPSHOT_RECEIVE_HEARD: receive_heard(receive, input->message, moment); break;
+    case SNAPSHOT_RECEIVE_LOST:
+        if (input->node == receive->member)
+            receive->lost_ms = moment->now_ms;
+        break;
     case SNAPSHOT_RECEIVE_DONE: receive_done(receive, input->status, moment); break;
     case SNAPSHOT_RECEIVE_LISTED: receive_listed(receive, input, moment); break;
     case SNAPSHOT_RECEIVE_TICK: receive_tick(receive, moment); break;

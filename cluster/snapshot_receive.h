@@ -5,8 +5,9 @@
  * made durable, and a final marker written. Then the node starts anew and puts it in the state's place (install.h).
  *
  * What is lost on the way is asked for again, from the last piece that came on. A copy that is gone at the sender is begun
- * anew with another one. Silence, damage and a full disk end the fetch; after a rest it is given up, and the leader, which
- * repeats its message, may cause another one. Nothing of this touches the running state. Pure. */
+ * anew with another one. Silence, damage and a full disk end the fetch; it is given up, after a rest unless the member is
+ * just gone, and the leader, which repeats its message, may cause another one. Nothing of this touches the running state.
+ * Pure. */
 #ifndef CLUSTER_SNAPSHOT_RECEIVE_H
 #define CLUSTER_SNAPSHOT_RECEIVE_H
 
@@ -30,6 +31,7 @@ struct snapshot_receive_moment {
 enum snapshot_receive_input_kind {
     SNAPSHOT_RECEIVE_FETCH,  /* fetch the state of member `node`; ignored while another fetch is under way */
     SNAPSHOT_RECEIVE_HEARD,  /* `message`: an OFFER, a CHUNK or an ANSWER; what is taken out of it is set to NULL */
+    SNAPSHOT_RECEIVE_LOST,   /* the connection over which `node` was heard has ended */
     SNAPSHOT_RECEIVE_DONE,   /* BEGIN, OPEN or FINISH has ended with `status`; or WRITE or STORE has failed */
     SNAPSHOT_RECEIVE_LISTED, /* the answer to LIST: `blocks` (read now), none: there are no more */
     SNAPSHOT_RECEIVE_TICK,

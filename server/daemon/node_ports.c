@@ -204,6 +204,12 @@ static void node_bulk(void *context, uint64_t from, const struct peer_frame *fra
                  from);
 }
 
+static void node_bulk_lost(void *context, uint64_t from)
+{
+    struct node *node = context;
+    snapshot_thread_lost(node->snapshot, from);
+}
+
 static void node_bulk_send(void *context, struct snapshot_message *message)
 {
     struct node *node = context;
@@ -454,6 +460,7 @@ struct replica_ports node_replica_ports(struct node *node)
         .install = node_install,
         .changed = node_changed,
         .bulk = node_bulk,
+        .bulk_lost = node_bulk_lost,
         .alive_ms = node_alive_ms,
         .failed = node_failed,
     };

@@ -302,6 +302,8 @@ static void on_opened(void *context, const struct peer_endpoint *peer, const str
 static void on_closed(void *context, const struct peer_endpoint *peer, const struct peer_end *end)
 {
     struct replica_thread *thread = context;
+    if (peer != NULL && !end->called && end->was_open && end->channel == PEER_CHANNEL_BULK)
+        thread->ports.bulk_lost(thread->ports.context, peer->node);
     if (peer == NULL || !end->called || !end->was_open || end->channel == PEER_CHANNEL_BULK)
         return;
     peer_event(thread, &(struct raft_loop_message){.kind = RAFT_LOOP_CLOSED, .node = peer->node});

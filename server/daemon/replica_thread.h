@@ -31,6 +31,8 @@ struct replica_ports {
     void (*changed)(void *context, const struct replica_member_change *change, enum status status);
     /* A frame on the bulk channel; read now, not kept. */
     void (*bulk)(void *context, uint64_t node, const struct peer_frame *frame);
+    /* The bulk connection over which a member was heard has ended. */
+    void (*bulk_lost)(void *context, uint64_t node);
     /* When the slowest of all other threads last turned over, boot time in ms. */
     uint64_t (*alive_ms)(void *context);
     void (*failed)(void *context, enum status status, const char *what);

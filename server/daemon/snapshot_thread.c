@@ -11,7 +11,7 @@
 
 struct snapshot_post {
     struct list_link link;
-    enum { POST_FETCH, POST_MESSAGE, POST_COPIED } kind;
+    enum { POST_FETCH, POST_LOST, POST_MESSAGE, POST_COPIED } kind;
     uint64_t member;
     struct snapshot_message *message;
 };
@@ -285,9 +285,11 @@ static void on_message(void *context, struct list_link *link)
     struct snapshot_thread *thread = context;
     struct snapshot_post *post = container_of(link, struct snapshot_post, link);
     struct snapshot_receive_input fetch = {.kind = SNAPSHOT_RECEIVE_FETCH, .node = post->member};
+    struct snapshot_receive_input lost = {.kind = SNAPSHOT_RECEIVE_LOST, .node = post->member};
     struct snapshot_send_input made = {.kind = SNAPSHOT_SEND_MADE};
     switch (post->kind) {
     case POST_FETCH: receive_step(thread, &fetch); break;
+    case POST_LOST: receive_step(thread, &lost); break;
     case POST_MESSAGE: thread_heard(thread, post->message); break;
     case POST_COPIED:
         made.manifest = send_made(thread);
@@ -339,6 +341,14 @@ void snapshot_thread_fetch(struct snapshot_thread *thread, uint64_t member)
 {
     struct snapshot_post *post = post_create();
     post->kind = POST_FETCH;
+    post->member = member;
+    worker_post(&thread->worker, &post->link);
+}
+
+void snapshot_thread_lost(struct snapshot_thread *thread, uint64_t member)
+{
+    struct snapshot_post *post = post_create();
+    post->kind = POST_LOST;
     post->member = member;
     worker_post(&thread->worker, &post->link);
 }

@@ -52,6 +52,9 @@ void snapshot_thread_fetch(struct snapshot_thread *thread, uint64_t member);
 /* A frame of the bulk channel from `member`: copied. False: it is about something else. Any thread. */
 bool snapshot_thread_frame(struct snapshot_thread *thread, uint64_t member, const struct peer_frame *frame);
 
+/* The bulk connection over which `member` was heard has ended. Any thread. */
+void snapshot_thread_lost(struct snapshot_thread *thread, uint64_t member);
+
 /* A copy of the fetch's status. Any thread. */
 void snapshot_thread_status(struct snapshot_thread *thread, struct snapshot_receive_status *status);
 

@@ -528,11 +528,35 @@ static void nobody_answers(void **state)
     uint64_t began_ms = pair.now_ms;
     pair_fetch(&pair);
     pair_until_given_up(&pair, 1);
-    assert_true(pair.now_ms - began_ms >= SNAPSHOT_SILENCE_MS + SNAPSHOT_REST_MS);
+    assert_true(pair.now_ms - began_ms >= SNAPSHOT_SILENCE_MS);
     assert_int_equal(pair.cleared, 1);
     pair.loss_percent = 0;
     pair_fetch(&pair); /* the leader said it again */
     pair_until_ready(&pair);
+    pair_fini(&pair);
+}
+
+/* The member is down: soon another one may be asked. One that is back at once goes on. */
+static void connection_ends(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct snapshot_receive_input lost = {.kind = SNAPSHOT_RECEIVE_LOST, .node = GIVER};
+    pair_init(&pair, 1);
+    pair_fetch(&pair);
+    for (unsigned i = 0; i < 50; i++)
+        pair_turn(&pair);
+    pair_empty_net(&pair);
+    take(&pair, &lost);
+    for (unsigned i = 0; i < 200; i++)
+        pair_turn(&pair);
+    assert_int_equal(pair.given_up, 0);
+    pair.loss_percent = 100;
+    pair_empty_net(&pair);
+    take(&pair, &lost);
+    uint64_t began_ms = pair.now_ms;
+    pair_until_given_up(&pair, 1);
+    assert_true(pair.now_ms - began_ms <= SNAPSHOT_LOST_MS + 2 * SNAPSHOT_TICK_MS);
     pair_fini(&pair);
 }
 
@@ -680,6 +704,7 @@ int main(void)
         cmocka_unit_test(copy_goes_over),
         cmocka_unit_test(copy_goes_over_whatever_happens),
         cmocka_unit_test(nobody_answers),
+        cmocka_unit_test(connection_ends),
         cmocka_unit_test(damage_and_full_disks_end_it),
         cmocka_unit_test(unreadable_copies_are_not_made_in_a_row),
         cmocka_unit_test(nothing_newer_is_there),
