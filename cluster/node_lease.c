@@ -267,9 +267,10 @@ void node_lease_asked(struct node_lease *nodes, uint64_t term)
 
 static void lead_begin(struct node_lease *nodes, uint64_t term, uint64_t now_ms)
 {
-    /* Its promises were all that the predecessor lived by, and they have run out; a tick for it to notice. */
+    /* Its promises were all that the predecessor lived by, and they have run out; a tick for it to notice. One that has led
+     * only for a moment may still live by an answer of the leader before it. */
     bool expired = nodes->previous_leader != 0 && nodes->previous_term + 1 == term &&
-                   nodes->asked_term != nodes->previous_term && now_ms > NODE_LOST_MS;
+                   nodes->asked_term != nodes->previous_term && now_ms >= nodes->previous_since_ms + NODE_LOST_MS;
     nodes->term = term;
     nodes->stepped_ms = now_ms;
     nodes->sick_since_ms = 0;
@@ -291,6 +292,8 @@ static void leader_follow(struct node_lease *nodes, const struct replica_view *v
     if (!view->leads) {
         nodes->term = 0;
         if (view->leader != 0) {
+            if (view->leader != nodes->previous_leader || view->term != nodes->previous_term)
+                nodes->previous_since_ms = now_ms;
             nodes->previous_leader = view->leader;
             nodes->previous_term = view->term;
         }

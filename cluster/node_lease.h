@@ -63,7 +63,8 @@ struct node_lease {
     uint64_t stepped_ms; /* the newest advance */
     uint64_t previous_leader;
     uint64_t previous_term;
-    uint64_t asked_term; /* the leader of this term has told this node to take over */
+    uint64_t previous_since_ms; /* when this node first knew that it leads */
+    uint64_t asked_term;        /* the leader of this term has told this node to take over */
     struct node_heard heard[CLUSTER_MEMBERS_MAX];
     uint32_t heard_count;
     struct node_process processes[NODE_PROCESSES_MAX];
