@@ -32,6 +32,23 @@ static struct log_options node_log_options(const struct node *node)
     return (struct log_options){.disk = &node->disk, .random = node->random, .segment_bytes = LOG_SEGMENT_BYTES};
 }
 
+/* RocksDB cannot be opened without any room (it aborts), nor a start be counted: a full disk gets that which was kept. */
+static enum status node_look_for_room(struct node *node, char *trouble, size_t room)
+{
+    ballast_init(&node->ballast, &node->disk);
+    if (!ballast_make_room(&node->ballast, NODE_START_BYTES, node->log)) {
+        snprintf(trouble, room, "data-dir: the disk is full: a start needs %llu MiB", NODE_START_BYTES >> 20);
+        return STATUS_NO_SPACE;
+    }
+    uint64_t free_bytes;
+    uint64_t total_bytes;
+    enum status status = node->disk.operations->space(node->disk.context, &free_bytes, &total_bytes);
+    if (status != STATUS_OK)
+        return node_refuse(trouble, room, status, "looking at the disk's size");
+    node->memtable_bytes = ballast_memtable_bytes(total_bytes);
+    return STATUS_OK;
+}
+
 /* Whose directory this is; an empty one becomes a cluster's if the operator said so. */
 static enum status node_identify(struct node *node, char *trouble, size_t room)
 {
@@ -51,7 +68,9 @@ static enum status node_identify(struct node *node, char *trouble, size_t room)
         return node_refuse(trouble, room, status, "preparing the data directory");
     if (status != STATUS_OK)
         return status;
-    status = peers_open(&node->peers, config, &node->disk, trouble, room);
+    status = node_look_for_room(node, trouble, room);
+    if (status == STATUS_OK)
+        status = peers_open(&node->peers, config, &node->disk, trouble, room);
     if (status != STATUS_OK)
         return status;
     status = data_directory_load(&node->disk, &node->identity);
@@ -101,23 +120,6 @@ static enum status node_identify(struct node *node, char *trouble, size_t room)
     if (status == STATUS_OK)
         status = data_directory_store(&node->disk, &node->identity);
     return status == STATUS_OK ? status : node_refuse(trouble, room, status, "making the new cluster");
-}
-
-/* RocksDB cannot be opened without any room (it aborts): a full disk gets that which was kept. */
-static enum status node_look_for_room(struct node *node, char *trouble, size_t room)
-{
-    ballast_init(&node->ballast, &node->disk);
-    if (!ballast_make_room(&node->ballast, NODE_START_BYTES, node->log)) {
-        snprintf(trouble, room, "data-dir: the disk is full: a start needs %llu MiB", NODE_START_BYTES >> 20);
-        return STATUS_NO_SPACE;
-    }
-    uint64_t free_bytes;
-    uint64_t total_bytes;
-    enum status status = node->disk.operations->space(node->disk.context, &free_bytes, &total_bytes);
-    if (status != STATUS_OK)
-        return node_refuse(trouble, room, status, "looking at the disk's size");
-    node->memtable_bytes = ballast_memtable_bytes(total_bytes);
-    return STATUS_OK;
 }
 
 /* Opens log, state and blocks, and brings the blocks up to what the state says. */
@@ -269,8 +271,6 @@ enum status node_start(const struct config *config, char *const *arguments, cons
     enum status status = listener_open(&config->nfs, &node->listen_descriptor, &inherited, trouble, room);
     if (status == STATUS_OK)
         status = node_identify(node, trouble, room);
-    if (status == STATUS_OK)
-        status = node_look_for_room(node, trouble, room);
     if (status == STATUS_OK)
         status = node_open(node, trouble, room);
     if (status == STATUS_OK) {
