@@ -17,7 +17,7 @@ struct node;
 MUST_CHECK enum status node_start(const struct config *config, char *const *arguments, const struct log *log,
                                   struct node **node, char *trouble, size_t room);
 
-/* Ten times a second: free space. Main thread. */
+/* Ten times a second: free space; and begins this process anew if a thread wants that. Main thread. */
 void node_tick(struct node *node);
 
 /* Finishes what clients wait for (up to NODE_DRAIN_MS), flushes, ends every thread, frees it. Main thread. */

@@ -7,7 +7,6 @@
 #include "base/limits.h"
 #include "server/daemon/folder_size.h"
 #include "server/daemon/membership.h"
-#include "server/daemon/restart.h"
 #include "statestore/machine/settings.h"
 
 /* --- what the threads ask of each other --- */
@@ -19,13 +18,11 @@ static void node_failed(void *context, enum status status, const char *what)
     _exit(1);
 }
 
-/* This process has no say any more: the others have closed its incarnation. */
+/* This process has no say any more: the others have closed its incarnation. The main thread sees to it (node_tick). */
 static void node_restart(void *context)
 {
     struct node *node = context;
-    restart_process(node->arguments, node->listen_descriptor,
-                    node->clock.boot_ms(node->clock.context) - node->started_ms, node->log,
-                    "this process was silent and the cluster has given it up");
+    atomic_store(&node->restart, "this process was silent and the cluster has given it up");
 }
 
 static void node_flush(void *context)
@@ -225,9 +222,7 @@ static void node_pin(void *context, uint64_t index)
 static void node_installable(void *context)
 {
     struct node *node = context;
-    restart_process(node->arguments, node->listen_descriptor,
-                    node->clock.boot_ms(node->clock.context) - node->started_ms, node->log,
-                    "the state of another node has come");
+    atomic_store(&node->restart, "the state of another node has come");
 }
 
 static void node_not_installed(void *context)
@@ -261,11 +256,11 @@ static void node_alive(void *context, bool alive)
              alive ? "heard by a leader again" : "no leader hears this node: it answers nothing until one does");
 }
 
-static void node_lost(void *context, uint64_t lost, uint64_t incarnation)
+static void node_lost(void *context, uint64_t lost, uint64_t incarnation, uint64_t term)
 {
     struct node *node = context;
     log_line(node->log, LOG_WARN, "node %" PRIu64 " is silent: incarnation %" PRIu64 " is given up", lost, incarnation);
-    steward_thread_lost(node->steward, lost, (struct incarnation_id){incarnation});
+    steward_thread_lost(node->steward, lost, (struct incarnation_id){incarnation}, term);
 }
 
 /* The slowest of the threads that serve clients or the state; the raft loop knows of itself. */

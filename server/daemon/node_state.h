@@ -54,7 +54,8 @@ struct node {
     bool stopping;
     atomic_bool serving;
     atomic_bool leader;
-    atomic_bool silent; /* no leader hears this node */
+    atomic_bool silent;            /* no leader hears this node */
+    _Atomic(const char *) restart; /* why this process is to begin anew; NULL: it is not */
     atomic_uint_least64_t incarnation;
     atomic_uint_least64_t flushes;
     uint64_t buffers_peak_bytes; /* of requests and replies, since the allocator gave memory back; main thread */
