@@ -41,6 +41,7 @@ struct replica_thread {
     uint64_t timer_ms; /* when it goes off, boot time; UINT64_MAX: it is not set */
     uint64_t healthy_ms;
     struct peer_transport *transport; /* NULL: without certificates there are no peers */
+    bool ending;                      /* the transport is being closed */
     uint64_t self;
     struct inbox messages;  /* struct replica_message: the log writer's replies, and what was applied */
     struct inbox posts;     /* struct raft_post */
@@ -124,7 +125,7 @@ static void carry(struct replica_thread *thread, const struct raft_loop_action *
             break;
         case RAFT_LOOP_DO_BARRIER: ports->barrier(ports->context, action->reader, action->number, action->index); break;
         case RAFT_LOOP_DO_ALIVE: ports->alive(ports->context, action->alive); break;
-        case RAFT_LOOP_DO_LOST: ports->lost(ports->context, action->node, action->incarnation); break;
+        case RAFT_LOOP_DO_LOST: ports->lost(ports->context, action->node, action->incarnation, action->term); break;
         case RAFT_LOOP_DO_DIVERGED:
             log_line(thread->log, LOG_ERROR,
                      "the state of this node at entry %llu is not that of the others: it must not go on",
@@ -191,7 +192,7 @@ static void take_post(struct replica_thread *thread, struct raft_post *post)
         raft_step(thread, &post->message);
         break;
     case RAFT_POST_MEMBERS:
-        if (thread->transport != NULL)
+        if (thread->transport != NULL && !thread->ending) /* the applier goes on until it is stopped, too */
             peer_transport_members(thread->transport, post->members, post->member_count);
         break;
     case RAFT_POST_BULK: send_bulk(thread, post->bulk); break;
@@ -199,6 +200,7 @@ static void take_post(struct replica_thread *thread, struct raft_post *post)
         /* Others may still post: the handle that wakes is closed when they are gone, and holds nobody up until then. */
         uv_unref((uv_handle_t *)&thread->wake);
         uv_close((uv_handle_t *)&thread->timer, NULL);
+        thread->ending = true;
         if (thread->transport != NULL)
             peer_transport_close(thread->transport);
         break;
