@@ -15,6 +15,7 @@
 #include "server/daemon/listener.h"
 #include "server/daemon/node_state.h"
 #include "server/daemon/recovery.h"
+#include "server/daemon/restart.h"
 #include "server/daemon/version.h"
 #include "statestore/store/kv_rocksdb.h"
 
@@ -304,6 +305,11 @@ static void node_trim(struct node *node)
 
 void node_tick(struct node *node)
 {
+    /* Here, where no stop is under way: a process that was told to end must not come back. */
+    const char *restart = atomic_load(&node->restart);
+    if (restart != NULL)
+        restart_process(node->arguments, node->listen_descriptor,
+                        node->clock.boot_ms(node->clock.context) - node->started_ms, node->log, restart);
     node_trim(node);
     uint64_t free_bytes;
     uint64_t total_bytes;
