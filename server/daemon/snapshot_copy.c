@@ -19,7 +19,9 @@
 
 enum status snapshot_copy_open(struct snapshot_copy *copy, const char *data_dir, struct block_store *blocks)
 {
-    *copy = (struct snapshot_copy){.blocks = blocks, .file = -1};
+    memset(copy, 0, sizeof(*copy));
+    copy->blocks = blocks;
+    copy->file = -1;
     int folder = snprintf(copy->folder, sizeof(copy->folder), "%s/snapshots", data_dir);
     int state = snprintf(copy->state, sizeof(copy->state), "%s/snapshots/state", data_dir);
     CHECK(folder > 0 && state > 0 && (size_t)state < sizeof(copy->state));
@@ -63,7 +65,7 @@ static int file_open(const struct snapshot_copy *copy, const char *name)
 }
 
 /* Size and hash. */
-static enum status describe_file(const struct snapshot_copy *copy, struct snapshot_file *described, uint8_t *room)
+static enum status describe_file(struct snapshot_copy *copy, struct snapshot_file *described, uint8_t *room)
 {
     int file = file_open(copy, described->name);
     if (file < 0)
@@ -72,15 +74,17 @@ static enum status describe_file(const struct snapshot_copy *copy, struct snapsh
     bool good = fstat(file, &facts) == 0 && S_ISREG(facts.st_mode);
     described->size_bytes = good ? (uint64_t)facts.st_size : 0;
     described->hash = (struct hash128){0};
-    for (uint64_t offset = 0; good && offset < described->size_bytes; offset += SNAPSHOT_PIECE_BYTES) {
+    bool stopping = false;
+    for (uint64_t offset = 0; good && !stopping && offset < described->size_bytes; offset += SNAPSHOT_PIECE_BYTES) {
         uint64_t left = described->size_bytes - offset;
         size_t piece = left < SNAPSHOT_PIECE_BYTES ? (size_t)left : SNAPSHOT_PIECE_BYTES;
         good = read_whole(file, offset, room, piece);
         if (good)
             described->hash = snapshot_hash(described->hash, slice_make(room, piece));
+        stopping = atomic_load_explicit(&copy->stopping, memory_order_relaxed);
     }
     close(file);
-    return good ? STATUS_OK : STATUS_IO;
+    return !good ? STATUS_IO : stopping ? STATUS_CLOSED : STATUS_OK;
 }
 
 /* The names in the copy's folder, into as many files as there is room for; *count is how many there are. */

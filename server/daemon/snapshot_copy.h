@@ -4,6 +4,8 @@
 #ifndef SERVER_DAEMON_SNAPSHOT_COPY_H
 #define SERVER_DAEMON_SNAPSHOT_COPY_H
 
+#include <stdatomic.h>
+
 #include "blockstore/block.h"
 #include "cluster/snapshot_message.h"
 #include "server/daemon/applier.h"
@@ -14,6 +16,7 @@ struct snapshot_copy {
     char folder[SNAPSHOT_COPY_PATH_BYTES]; /* snapshots */
     char state[SNAPSHOT_COPY_PATH_BYTES];  /* snapshots/state */
     struct block_store *blocks;            /* not owned */
+    atomic_bool stopping;                  /* set by whoever wants a long read to end */
     int file;                              /* that was read last; -1: none */
     uint64_t file_item;
 };
@@ -23,7 +26,7 @@ MUST_CHECK enum status snapshot_copy_open(struct snapshot_copy *copy, const char
 void snapshot_copy_close(struct snapshot_copy *copy);
 
 /* Of the copy that the applier made in copy->state: reads every file once, and every block's row of made->view.
- * STATUS_TOO_LARGE: more files than a manifest holds. STATUS_IO. */
+ * STATUS_TOO_LARGE: more files than a manifest holds. STATUS_CLOSED: stopping. STATUS_IO. */
 MUST_CHECK enum status snapshot_copy_describe(struct snapshot_copy *copy, const struct applier_copy *made,
                                               struct snapshot_manifest **manifest);
 

@@ -24,6 +24,7 @@ struct snapshot_thread {
     struct staging staging;
     struct applier_copy_request request; /* with the applier while it makes a copy */
     bool copying;
+    uint64_t copy_ms;    /* when the applier was asked */
     atomic_uint waiting; /* messages in the inbox */
     struct worker worker;
     pthread_mutex_t mutex; /* over the next */
@@ -83,6 +84,7 @@ static void send_make(struct snapshot_thread *thread)
     thread->copying = true;
     thread->request.status = status;
     thread->request.copy = (struct applier_copy){0};
+    thread->copy_ms = thread_now(thread);
     if (status == STATUS_OK) {
         applier_thread_copy(thread->config.applier, &thread->request);
         return;
@@ -98,6 +100,7 @@ static struct snapshot_manifest *send_made(struct snapshot_thread *thread)
     enum status status = thread->request.status;
     struct snapshot_manifest *manifest = NULL;
     uint64_t began_ms = thread_now(thread);
+    uint64_t copy_ms = began_ms - thread->copy_ms;
     thread->copying = false;
     if (status == STATUS_OK)
         status = snapshot_copy_describe(&thread->copy, made, &manifest);
@@ -107,9 +110,9 @@ static struct snapshot_manifest *send_made(struct snapshot_thread *thread)
     if (status == STATUS_OK) {
         log_line(thread->config.log, LOG_INFO,
                  "a copy of the state at entry %" PRIu64 " is there for other nodes: %zu files, %" PRIu64
-                 " blocks, %" PRIu64 " MiB; reading it took %" PRIu64 " ms",
+                 " blocks, %" PRIu64 " MiB; making it took %" PRIu64 " ms, reading it %" PRIu64 " ms",
                  manifest->log.index, manifest->file_count, manifest->block_count,
-                 snapshot_manifest_bytes(manifest) >> 20, thread_now(thread) - began_ms);
+                 snapshot_manifest_bytes(manifest) >> 20, copy_ms, thread_now(thread) - began_ms);
     } else {
         log_line(thread->config.log, LOG_ERROR, "no copy of the state could be made for another node: %s",
                  status_name(status));
@@ -379,6 +382,7 @@ void snapshot_thread_status(struct snapshot_thread *thread, struct snapshot_rece
 
 void snapshot_thread_stop(struct snapshot_thread *thread)
 {
+    atomic_store(&thread->copy.stopping, true);
     worker_stop(&thread->worker);
 }
 

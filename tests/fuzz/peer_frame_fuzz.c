@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "cluster/peer_convert.h"
+#include "cluster/snapshot_message.h"
 #include "proto/peer_codec.h"
 
 /* Larger inputs find nothing new and cost time. */
@@ -39,6 +40,29 @@ static void raft_try(const struct peer_frame *frame, struct arena *arena)
     peer_message_free(message);
 }
 
+/* A message about copies of the state: into a frame again, and the same. */
+static void snapshot_try(const struct peer_frame *frame, struct arena *arena)
+{
+    struct snapshot_message *message = snapshot_message_decode(2, frame);
+    if (message == NULL)
+        return;
+    struct slice data;
+    struct peer_frame again;
+    const Qnfs__Peer *peer = snapshot_message_encode(message, arena, &data);
+    size_t room_bytes = peer_frame_bytes(peer, &data, 1);
+    struct slice packed = peer_frame_pack(peer, &data, 1, (struct span){arena_alloc(arena, room_bytes), room_bytes});
+    CHECK(peer_frame_open(packed, arena, &again) == STATUS_OK);
+    struct snapshot_message *back = snapshot_message_decode(2, &again);
+    CHECK(back != NULL && back->kind == message->kind && back->id == message->id && back->item == message->item &&
+          back->offset == message->offset && slice_equal(again.data, frame->data));
+    CHECK((back->manifest == NULL) == (message->manifest == NULL));
+    if (back->manifest != NULL)
+        CHECK(snapshot_manifest_bytes(back->manifest) == snapshot_manifest_bytes(message->manifest) &&
+              back->manifest->log.index == message->manifest->log.index);
+    snapshot_message_free(back);
+    snapshot_message_free(message);
+}
+
 static void frame_try(struct slice bytes, struct arena *arena)
 {
     struct peer_frame frame;
@@ -54,6 +78,7 @@ static void frame_try(struct slice bytes, struct arena *arena)
     CHECK(slice_equal(again.data, frame.data) && again.message->body_case == frame.message->body_case);
     if (frame.message->body_case == QNFS__PEER__BODY_RAFT)
         raft_try(&frame, arena);
+    snapshot_try(&frame, arena);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -25,6 +25,7 @@ struct fixture {
     enum replica_role role;
     uint64_t leader;
     struct log_snapshot asked;
+    struct log_snapshot saved; /* that the log was asked to save */
     enum status changed;
 };
 
@@ -49,6 +50,8 @@ static void step(struct fixture *fixture, struct replica_message *message)
         case REPLICA_ACTION_LOG:
             if (action->request->kind == LOG_REQUEST_VOTE)
                 fixture->order_of_vote = order;
+            if (action->request->kind == LOG_REQUEST_SNAPSHOT)
+                fixture->saved = action->request->snapshot;
             log_request_free(action->request);
             break;
         case REPLICA_ACTION_APPLY: buffer_put(action->entry.bytes); break;
@@ -96,8 +99,8 @@ static void propose(struct fixture *fixture, struct proposal *proposal)
     step(fixture, &message);
 }
 
-/* Node 1 of three, with 5 entries of term 1 of which 3 are applied. */
-static void setup(struct fixture *fixture)
+/* Node 1 of three, with 5 entries of term 1, of 100 bytes each, of which 3 are applied. */
+static void setup_trailing(struct fixture *fixture, uint64_t trailing_bytes)
 {
     *fixture = (struct fixture){.now_ms = 1000, .changed = STATUS_COUNT};
     struct configuration three = {3, {{1, MEMBER_VOTER}, {2, MEMBER_VOTER}, {3, MEMBER_VOTER}}};
@@ -106,12 +109,24 @@ static void setup(struct fixture *fixture)
                                              {.term = 1},
                                              {.term = 1},
                                              {.term = 1}};
+    for (size_t i = 0; i < 5; i++)
+        entries[i].size_bytes = 100;
     struct log_recovered recovered = {.term = 1, .first_index = 1, .entry_count = 5, .entries = entries};
-    struct replica_options options = {
-        .id = 1, .seed = 1, .election_ms = 300, .heartbeat_ms = 50, .applied_index = 3, .feature_level = 1};
+    struct replica_options options = {.id = 1,
+                                      .seed = 1,
+                                      .election_ms = 300,
+                                      .heartbeat_ms = 50,
+                                      .applied_index = 3,
+                                      .feature_level = 1,
+                                      .trailing_bytes = trailing_bytes};
     fixture->replica = replica_create(&options, &recovered);
     replica_actions_init(&fixture->actions);
     feed(fixture, REPLICA_START, 0);
+}
+
+static void setup(struct fixture *fixture)
+{
+    setup_trailing(fixture, 0);
 }
 
 static void teardown(struct fixture *fixture)
@@ -284,6 +299,27 @@ static void test_change(void **state)
 }
 
 /* A snapshot is asked for once, and the core hears of it only when the state is there. */
+/* A copy of the state is out: who has it then needs the log behind it. */
+static void test_pin(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t pinned;
+        uint64_t cut;
+    } cases[] = {{0, 2}, {1, 1}, {2, 2}, {3, 2}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fixture fixture;
+        setup_trailing(&fixture, 160);
+        feed(&fixture, REPLICA_PIN, 1);
+        feed(&fixture, REPLICA_PIN, cases[i].pinned);
+        receive(&fixture, heartbeat(1, 5));
+        feed(&fixture, REPLICA_FLUSHED, 3);
+        assert_int_equal(fixture.saved.index, 3);
+        assert_int_equal(fixture.saved.cut_index, cases[i].cut);
+        teardown(&fixture);
+    }
+}
+
 static void test_install(void **state)
 {
     (void)state;
@@ -356,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_started_node_does_not_vote),
         cmocka_unit_test(test_leader),
         cmocka_unit_test(test_change),
+        cmocka_unit_test(test_pin),
         cmocka_unit_test(test_install),
         cmocka_unit_test(test_install_of_a_newer_term),
     };
