@@ -173,6 +173,17 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t er
     return 0;
 }
 
+/* Why a server that is not content goes. */
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+    (void)session;
+    (void)context;
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        fprintf(stderr, "etcd_puts: GOAWAY %u: %.*s\n", frame->goaway.error_code, (int)frame->goaway.opaque_data_len,
+                (const char *)frame->goaway.opaque_data);
+    return 0;
+}
+
 /* --- connections --- */
 
 static ssize_t on_send(nghttp2_session *session, const uint8_t *bytes, size_t size_bytes, int flags, void *context)
@@ -199,6 +210,7 @@ static void connection_open(struct connection *connection, const struct sockaddr
     nghttp2_session_callbacks_new(&callbacks);
     nghttp2_session_callbacks_set_send_callback(callbacks, on_send);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_client_new(&connection->session, callbacks, connection);
     nghttp2_session_callbacks_del(callbacks);
@@ -225,7 +237,7 @@ static void connections_turn(struct bench *bench)
             continue;
         ssize_t got = recv(pollers[i].fd, buffer, sizeof(buffer), 0);
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
-            fail("the server closed a connection");
+            fail(got == 0 ? "the server closed a connection" : strerror(errno));
         if (got > 0 && nghttp2_session_mem_recv(bench->connections[i].session, buffer, (size_t)got) != got)
             fail("what the server sent cannot be understood");
     }
@@ -286,6 +298,8 @@ int main(int argument_count, char **arguments)
     for (int i = 0; i < bench.connection_count; i++) {
         while (bench.connections[i].under_way > 0)
             connections_turn(&bench);
+    }
+    for (int i = 0; i < bench.connection_count; i++) {
         nghttp2_session_del(bench.connections[i].session);
         close(bench.connections[i].descriptor);
     }

@@ -134,6 +134,8 @@ static void fault_run(struct takeover *run, struct nemesis *nemesis)
     memcpy(fault->kind, asked.kind, sizeof(fault->kind));
     fault->node = asked.node;
     fault->begin_us = takeover_now_us();
+    for (uint32_t i = 0; i < run->client_count; i++)
+        fault->nodes[i] = atomic_load(&run->clients[i].reply_node);
     if (!nemesis_wait_up(nemesis)) {
         takeover_wrong(run, "the nemesis gave up during %s", fault->kind);
         return;

@@ -308,10 +308,10 @@ static void gap_note(struct takeover_client *client)
     uint64_t now_us = takeover_now_us();
     if (client->reply_us != 0 && now_us - client->reply_us >= TAKEOVER_GAP_US) {
         struct takeover_gap *gap = takeover_list_add(&client->gaps, sizeof(*gap));
-        *gap = (struct takeover_gap){client->reply_us, now_us, client->reply_node};
+        *gap = (struct takeover_gap){client->reply_us, now_us};
     }
     client->reply_us = now_us;
-    client->reply_node = client->peer.current + 1;
+    atomic_store(&client->reply_node, client->peer.current + 1);
     client->progress_us = now_us;
 }
 

@@ -18,23 +18,20 @@ static int number_order(const void *left, const void *right)
 }
 
 /* The longest time without a reply from the beginning of a fault (where all nodes are down: from when they are started
- * again) to the next one; and the node that the client spoke to when the fault began. */
-static uint64_t pause_of(const struct takeover_client *client, const struct takeover_fault *fault, uint32_t *node)
+ * again) to the next one. */
+static uint64_t pause_of(const struct takeover_client *client, const struct takeover_fault *fault)
 {
     const struct takeover_gap *gaps = client->gaps.items;
     uint64_t from_us = fault->node == 0 ? fault->up_us : fault->begin_us;
     uint64_t longest_us = 0;
-    *node = 0;
     for (size_t i = 0; i < client->gaps.count; i++) {
         if (gaps[i].end_us <= from_us || gaps[i].begin_us >= fault->until_us)
             continue;
         if (gaps[i].end_us > fault->until_us && gaps[i].end_us - fault->until_us > fault->until_us - gaps[i].begin_us)
             continue; /* it came with the next fault */
         uint64_t begin_us = gaps[i].begin_us > from_us || fault->node != 0 ? gaps[i].begin_us : from_us;
-        if (gaps[i].end_us - begin_us > longest_us) {
+        if (gaps[i].end_us - begin_us > longest_us)
             longest_us = gaps[i].end_us - begin_us;
-            *node = gaps[i].node;
-        }
     }
     return longest_us;
 }
@@ -70,9 +67,9 @@ static uint64_t kind_report(struct takeover *run, size_t first)
             continue;
         count++;
         for (uint32_t client = 0; client < run->client_count; client++) {
-            uint32_t node;
-            uint64_t pause_us = pause_of(&run->clients[client], &faults[i], &node);
-            pauses_add(faults[i].node == 0 || node == faults[i].node ? &hit : &others, pause_us);
+            uint64_t pause_us = pause_of(&run->clients[client], &faults[i]);
+            bool is_hit = faults[i].node == 0 || faults[i].nodes[client] == faults[i].node;
+            pauses_add(is_hit ? &hit : &others, pause_us);
             worst_us = pause_us > worst_us ? pause_us : worst_us;
         }
     }

@@ -51,7 +51,6 @@ struct takeover_miss {
 struct takeover_gap {
     uint64_t begin_us;
     uint64_t end_us;
-    uint32_t node; /* that the client spoke to when it began */
 };
 
 struct takeover_fault {
@@ -59,7 +58,8 @@ struct takeover_fault {
     uint32_t node; /* 0: all */
     uint64_t begin_us;
     uint64_t up_us;
-    uint64_t until_us; /* the next fault began, or the run ended */
+    uint64_t until_us;                    /* the next fault began, or the run ended */
+    uint32_t nodes[TAKEOVER_CLIENTS_MAX]; /* that gave each client its last reply before */
 };
 
 /* A name that one lane has. */
@@ -142,9 +142,9 @@ struct takeover_client {
     struct random_seeded random;
     uint32_t lane_count;
     struct takeover_lane lanes[TAKEOVER_LANES_MAX];
-    uint64_t progress_us; /* the present connection was made, or gave a reply */
-    uint64_t reply_us;    /* last reply at all */
-    uint32_t reply_node;  /* from 1 */
+    uint64_t progress_us;   /* the present connection was made, or gave a reply */
+    uint64_t reply_us;      /* last reply at all */
+    atomic_uint reply_node; /* from 1 */
     struct takeover_list links;
     struct takeover_list misses;
     struct takeover_list gaps;
