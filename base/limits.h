@@ -238,8 +238,9 @@
 /* Appends to one member that wait to be read back from the log, or for our own disk; more are dropped: the member asks
  * again by rejecting what follows. */
 #define PEER_APPENDS_WAITING_MAX 256u
-/* Messages of other members that wait while a vote is saved; more are dropped. */
+/* Messages of other members that wait while a vote is saved, and their entries; more are dropped. */
 #define REPLICA_RECEIVED_MAX 1024u
+#define REPLICA_RECEIVED_MAX_BYTES (64u << 20)
 /* Applied entries that a leader keeps in memory for members that do not have them yet; others are read from the log. */
 #define REPLICA_CACHE_BYTES (16u << 20)
 /* Members of a cluster, voters and standbys; more are refused. */

@@ -27,6 +27,7 @@ struct peer_message {
     uint64_t commit_index;
     struct replica_entry *entries;
     uint32_t entry_count;
+    size_t waiting_bytes; /* the receiving replica's: of the entries, when it came */
 
     uint64_t rejected;       /* APPEND_RESULT: the previous_index that does not fit; 0: accepted */
     uint64_t last_index;     /* APPEND_RESULT, VOTE, TIMEOUT_NOW */

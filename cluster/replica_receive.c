@@ -18,14 +18,21 @@ void replica_receive(struct replica *replica, struct peer_message *message)
         peer_message_free(message);
         return;
     }
+    message->waiting_bytes = peer_message_bytes(message);
+    if (replica->received_count > 0 && replica->received_bytes + message->waiting_bytes > REPLICA_RECEIVED_MAX_BYTES) {
+        peer_message_free(message); /* the leader sends it again */
+        return;
+    }
     list_append(&replica->received, &message->link);
     replica->received_count++;
+    replica->received_bytes += message->waiting_bytes;
 }
 
 static void message_drop(struct replica *replica, struct peer_message *message)
 {
     list_remove(&message->link);
     replica->received_count--;
+    replica->received_bytes -= message->waiting_bytes;
     peer_message_free(message);
 }
 

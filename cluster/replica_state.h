@@ -95,6 +95,7 @@ struct replica {
     /* other members */
     struct list received; /* of struct peer_message, for the core; owned */
     uint32_t received_count;
+    uint64_t received_bytes;    /* of their entries */
     struct list outgoing;       /* of struct peer_message, for REPLICA_ACTION_SEND; owned */
     uint64_t leader_term;       /* the term in which the core's leader was seen */
     struct replica_peer *peers; /* heap; while leading, those that something was sent to */

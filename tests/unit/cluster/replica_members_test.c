@@ -218,6 +218,31 @@ static void test_nothing_leaves_before_the_vote(void **state)
     teardown(&fixture);
 }
 
+/* What waits for a vote to be saved is bounded: the rest is dropped, and comes again. */
+static void test_what_waits_for_a_vote_is_bounded(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    const uint64_t entry_bytes = 1u << 20;
+    const uint64_t most = REPLICA_RECEIVED_MAX_BYTES / entry_bytes;
+    setup(&fixture);
+    for (uint64_t i = 0; i < most + 6; i++) {
+        struct peer_message *message = heartbeat(2, 5 + i);
+        message->previous_term = i == 0 ? 1 : 2;
+        message->entry_count = 1;
+        message->entries = (struct replica_entry *)heap_alloc(sizeof(struct replica_entry));
+        message->entries[0] = (struct replica_entry){6 + i, 2, REPLICA_ENTRY_COMMANDS, buffer_create(entry_bytes)};
+        message->entries[0].bytes->size_bytes = entry_bytes;
+        receive(&fixture, message);
+    }
+    feed(&fixture, REPLICA_VOTE_SAVED, 0);
+    struct replica_status status;
+    replica_status(fixture.replica, &status);
+    /* The first one was with the core already when it asked for the vote, or begins what waits. */
+    assert_in_range(status.last_index, 5 + most, 5 + most + 1);
+    teardown(&fixture);
+}
+
 /* G14: a started node votes only when what it may have promised has run out. */
 static void test_started_node_does_not_vote(void **state)
 {
@@ -389,6 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forward),
         cmocka_unit_test(test_nothing_leaves_before_the_vote),
+        cmocka_unit_test(test_what_waits_for_a_vote_is_bounded),
         cmocka_unit_test(test_started_node_does_not_vote),
         cmocka_unit_test(test_leader),
         cmocka_unit_test(test_change),
