@@ -24,7 +24,7 @@ struct replica_ports {
     /* This node's lease has lapsed (false), or it is heard again. */
     void (*alive)(void *context, bool alive);
     /* Leading: this process of another node, or an earlier one of this node, is certainly silent. */
-    void (*lost)(void *context, uint64_t node, uint64_t incarnation);
+    void (*lost)(void *context, uint64_t node, uint64_t incarnation, uint64_t term);
     /* Member `leader` has a snapshot that this node needs, of at least entry `index`. */
     void (*install)(void *context, uint64_t leader, uint64_t index);
     /* A change of the membership was proposed, or will not be. */

@@ -27,6 +27,7 @@ enum request_kind {
 struct lost {
     uint64_t node;
     struct incarnation_id incarnation;
+    uint64_t term; /* in which it is so */
 };
 
 /* A command of the steward on its way. */
@@ -365,6 +366,7 @@ static void steward_lost(struct steward *steward, const struct steward_moment *m
         Qnfs__NodeLost body = QNFS__NODE_LOST__INIT;
         body.node = lost.node;
         body.incarnation = lost.incarnation.value;
+        body.term = lost.term;
         Qnfs__Command command = QNFS__COMMAND__INIT;
         command.body_case = QNFS__COMMAND__BODY_NODE_LOST;
         command.node_lost = &body;
@@ -460,14 +462,16 @@ static void steward_note_lost(struct steward *steward, const struct steward_mess
     if (!steward->leader)
         return; /* no longer */
     for (size_t i = 0; i < steward->lost_count; i++) {
-        if (steward->lost[i].incarnation.value == message->incarnation.value)
-            return;
+        if (steward->lost[i].incarnation.value != message->incarnation.value)
+            continue;
+        steward->lost[i].term = message->term;
+        return;
     }
     if (steward->lost_count == CLUSTER_MEMBERS_MAX) { /* of each node one is open at most: the oldest is none of them */
         steward->lost_count--;
         memmove(steward->lost, steward->lost + 1, steward->lost_count * sizeof(steward->lost[0]));
     }
-    steward->lost[steward->lost_count++] = (struct lost){message->node, message->incarnation};
+    steward->lost[steward->lost_count++] = (struct lost){message->node, message->incarnation, message->term};
     steward_housekeeping(steward, moment);
 }
 

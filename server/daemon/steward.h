@@ -30,7 +30,7 @@ struct steward_moment {
 enum steward_message_kind {
     STEWARD_START,   /* the raft loop takes proposals, whether or not it knows a leader: the first message but ticks */
     STEWARD_LEADER,  /* this node leads (`on`), or no longer does; on: also what STEWARD_START says */
-    STEWARD_LOST,    /* leading: process `incarnation` of `node` is certainly silent (RAFT_LOOP_DO_LOST) */
+    STEWARD_LOST,    /* leading in `term`: process `incarnation` of `node` is certainly silent (RAFT_LOOP_DO_LOST) */
     STEWARD_RESULT,  /* `bytes`: a packed result for `place` */
     STEWARD_EFFECT,  /* `effect` of the machine */
     STEWARD_TICK,    /* time has passed, or a flush has ended */
@@ -48,6 +48,7 @@ struct steward_message {
     uint64_t token;
     uint64_t node;
     struct incarnation_id incarnation;
+    uint64_t term;
 };
 
 enum steward_action_kind {

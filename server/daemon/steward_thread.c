@@ -27,6 +27,7 @@ struct steward_post {
     struct waiter *waiter;
     uint64_t node;
     struct incarnation_id incarnation;
+    uint64_t term;
 };
 
 struct steward_thread {
@@ -156,6 +157,7 @@ static void on_message(void *context, struct list_link *link)
         .effect = &post->effect,
         .node = post->node,
         .incarnation = post->incarnation,
+        .term = post->term,
     };
     struct arena arena;
     arena_init(&arena);
@@ -200,11 +202,12 @@ void steward_thread_begin(struct steward_thread *thread)
     worker_post(&thread->worker, &post_create(STEWARD_START)->link);
 }
 
-void steward_thread_lost(struct steward_thread *thread, uint64_t node, struct incarnation_id incarnation)
+void steward_thread_lost(struct steward_thread *thread, uint64_t node, struct incarnation_id incarnation, uint64_t term)
 {
     struct steward_post *post = post_create(STEWARD_LOST);
     post->node = node;
     post->incarnation = incarnation;
+    post->term = term;
     worker_post(&thread->worker, &post->link);
 }
 

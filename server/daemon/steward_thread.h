@@ -32,7 +32,8 @@ struct steward_thread *steward_thread_start(struct steward *steward, struct kv_s
 /* Any thread: proposals are taken from now on. Once, before steward_thread_lead. */
 void steward_thread_begin(struct steward_thread *thread);
 /* Any thread: this node leads, and another node's process is certainly silent (RAFT_LOOP_DO_LOST). */
-void steward_thread_lost(struct steward_thread *thread, uint64_t node, struct incarnation_id incarnation);
+void steward_thread_lost(struct steward_thread *thread, uint64_t node, struct incarnation_id incarnation,
+                         uint64_t term);
 /* Any thread: this node leads, or no longer does. */
 void steward_thread_lead(struct steward_thread *thread, bool leader);
 /* The result of a proposal; one owner of the bytes goes along. */

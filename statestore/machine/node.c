@@ -176,6 +176,8 @@ void node_lost_apply(struct apply *apply, const Qnfs__NodeLost *command)
         return;
     }
     apply_answer(apply, NFS4_OK);
+    if (command->term != apply->machine->led_term)
+        return; /* who said so leads no more */
     if (!incarnation_get(apply->read, lost, apply->arena, &incarnation) || incarnation.node != command->node)
         return; /* closed already */
     incarnation_close(apply, lost, command->node);

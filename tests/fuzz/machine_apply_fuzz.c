@@ -524,6 +524,7 @@ static void do_lost(struct fuzz *fuzz)
     BODY(fuzz, command, Qnfs__NodeLost, qnfs__node_lost__init);
     body->node = 1 + take_below(fuzz, 2);
     body->incarnation = fuzz->cached.incarnation.value - take_below(fuzz, 4);
+    body->term = fuzz->cached.machine.led_term - take_below(fuzz, 2);
     command->body_case = QNFS__COMMAND__BODY_NODE_LOST;
     command->node_lost = body;
     apply_both(fuzz, command);

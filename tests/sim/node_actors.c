@@ -329,6 +329,7 @@ static void steward_run(void *context, uint64_t number)
             .effect = &post->effect,
             .node = post->node,
             .incarnation = post->incarnation,
+            .term = post->term,
         };
         if (post->bytes != NULL)
             message.bytes = buffer_slice(post->bytes);

@@ -77,7 +77,7 @@ static void carry(struct node *node)
         case RAFT_LOOP_DO_ALIVE: node_gateway_alive(node, action->alive); break;
         case RAFT_LOOP_DO_LOST:
             lost = (struct node_steward_post){
-                .kind = STEWARD_LOST, .node = action->node, .incarnation = {action->incarnation}};
+                .kind = STEWARD_LOST, .node = action->node, .incarnation = {action->incarnation}, .term = action->term};
             node_steward_post(node, &lost);
             break;
         case RAFT_LOOP_DO_SICK: node_die(node, COUNT_sick); break;

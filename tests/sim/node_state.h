@@ -51,6 +51,7 @@ struct node_steward_post {
     uint64_t place;
     uint64_t node;
     struct incarnation_id incarnation;
+    uint64_t term;
     struct buffer *bytes;
     struct machine_effect effect;
 };

@@ -497,6 +497,7 @@ void single_node_deliver(struct single_node *node, size_t number)
 void single_node_lose(struct single_node *node, size_t number)
 {
     Qnfs__NodeLost body = QNFS__NODE_LOST__INIT;
+    body.term = 1;
     Qnfs__Command command = QNFS__COMMAND__INIT;
     body.node = number;
     body.incarnation = server_numbered(node, number)->incarnation.value;

@@ -146,7 +146,7 @@ static void lose(struct scene *scene, size_t leader, size_t lost)
 {
     step(scene, leader,
          (struct steward_message){
-             .kind = STEWARD_LOST, .node = lost + 1, .incarnation = scene->processes[lost].incarnation});
+             .kind = STEWARD_LOST, .node = lost + 1, .incarnation = scene->processes[lost].incarnation, .term = 1});
 }
 
 static bool is_open(struct scene *scene, struct incarnation_id id)
@@ -356,7 +356,7 @@ static void lost_before_it_serves(void **state)
     apply_packed(scene, packed, false);
     struct incarnation_id late = {scene->machine.command_number};
     assert_true(is_open(scene, late));
-    step(scene, 0, (struct steward_message){.kind = STEWARD_LOST, .node = 3, .incarnation = late});
+    step(scene, 0, (struct steward_message){.kind = STEWARD_LOST, .node = 3, .incarnation = late, .term = 1});
     apply_all(scene);
     apply_packed(scene, packed, true); /* the same result, in effect */
     assert_int_equal(scene->processes[2].incarnation.value, 0);

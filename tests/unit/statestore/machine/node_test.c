@@ -36,6 +36,7 @@ static Qnfs__Result *lose(struct scene *scene, uint64_t node, uint64_t incarnati
     Qnfs__NodeLost body = QNFS__NODE_LOST__INIT;
     body.node = node;
     body.incarnation = incarnation;
+    body.term = scene->term;
     command->body_case = QNFS__COMMAND__BODY_NODE_LOST;
     command->node_lost = &body;
     return scene_apply(scene, command);
@@ -103,6 +104,17 @@ static void test_lost(void **state)
 {
     struct scene *scene = *state;
     uint64_t lost = enroll_ok(scene, 2, 5);
+    /* Found by the leader of an earlier term: another one may have heard of it since. */
+    Qnfs__Command *late = scene_command(scene);
+    Qnfs__NodeLost body = QNFS__NODE_LOST__INIT;
+    body.node = 2;
+    body.incarnation = lost;
+    body.term = scene->term;
+    late->body_case = QNFS__COMMAND__BODY_NODE_LOST;
+    late->node_lost = &body;
+    scene->term++;
+    assert_int_equal(scene_apply(scene, late)->status, NFS4_OK);
+    assert_true(is_open(scene, lost));
     assert_int_equal(lose(scene, 2, lost)->status, NFS4_OK);
     assert_int_equal(scene_effects(scene, EFFECT_PROCESS_CLOSED), 1);
     assert_int_equal(scene->answer.effects[0].incarnation.value, lost);
