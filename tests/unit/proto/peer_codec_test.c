@@ -42,6 +42,12 @@ static const uint8_t node_ping_example[] = {0x00, 0x00, 0x00, 0x24, 0x15, 0x35, 
 static const uint8_t node_pong_example[] = {0x00, 0x00, 0x00, 0x0e, 0x40, 0x12, 0x4b, 0x6e, 0x00, 0x00, 0x00,
                                             0x0a, 0x6a, 0x08, 0x08, 0x88, 0x27, 0x10, 0x03, 0x20, 0x80, 0x01};
 
+static const uint8_t commands_example[] = {0x00, 0x00, 0x00, 0x1c, 0x13, 0x89, 0x32, 0x8c, 0x00, 0x00, 0x00, 0x0e,
+                                           0x42, 0x0c, 0x08, 0x09, 0x12, 0x02, 0x08, 0x03, 0x12, 0x04, 0x08, 0x03,
+                                           0x10, 0x04, 0x6f, 0x6e, 0x65, 0x74, 0x77, 0x6f, 0x64, 0x61, 0x74, 0x61};
+static const uint8_t answer_example[] = {0x00, 0x00, 0x00, 0x0e, 0x2d, 0xe4, 0x51, 0xcd, 0x00, 0x00, 0x00,
+                                         0x0a, 0x4a, 0x08, 0x08, 0x09, 0x18, 0x02, 0x20, 0x28, 0x28, 0x07};
+
 #define ROOM_BYTES ((size_t)PEER_FRAME_HEAD_BYTES + PEER_FRAME_MAX_BYTES)
 
 struct fixture {
@@ -87,6 +93,17 @@ static void the_examples_are_these_bytes(void **state)
     assert_int_equal(frame.message->ping->promise_ms, 500);
     struct slice packed = peer_frame_pack(frame.message, NULL, 0, fixture->room);
     assert_true(slice_equal(packed, slice_make(ping_example, sizeof(ping_example))));
+
+    frame = opened(fixture, slice_make(commands_example, sizeof(commands_example)));
+    assert_int_equal(frame.message->forwarded_commands->number, 9);
+    assert_int_equal(frame.message->forwarded_commands->n_commands, 2);
+    assert_int_equal(frame.message->forwarded_commands->commands[1]->content_bytes, 4);
+    assert_true(slice_equal(frame.data, slice_text("onetwodata")));
+    frame = opened(fixture, slice_make(answer_example, sizeof(answer_example)));
+    assert_int_equal(frame.message->forwarded_answer->outcome, PEER_OUTCOME_DONE);
+    assert_int_equal(frame.message->forwarded_answer->leader, 2);
+    assert_int_equal(frame.message->forwarded_answer->index, 40);
+    assert_int_equal(frame.message->forwarded_answer->term, 7);
 
     frame = opened(fixture, slice_make(append_example, sizeof(append_example)));
     assert_int_equal(frame.message->body_case, QNFS__PEER__BODY_RAFT);
