@@ -277,10 +277,13 @@
 #define SNAPSHOT_BLOCKS_LISTED 256u
 /* Nodes that fetch from this one at the same time; the next one waits. */
 #define SNAPSHOT_RECEIVERS_MAX 4u
-/* An ask, or a piece that does not come, is asked for again after this time; after that one of silence the fetch is given up,
- * and so is a copy for which nobody has asked. */
+/* An ask, or a piece that does not come, is asked for again after this time; after that one of silence the fetch is given
+ * up. */
 #define SNAPSHOT_AGAIN_MS 2000u
 #define SNAPSHOT_SILENCE_MS 30000u
+/* A copy for which nobody has asked for so long goes. Between the last file and the first block, and before it starts anew, a
+ * member looks through all that has come, which takes minutes for a large state, and asks for nothing. */
+#define SNAPSHOT_KEEP_MS 600000u
 /* When the connection has ended and nothing came for so long, the fetch is given up: the member may be down. */
 #define SNAPSHOT_LOST_MS 3000u
 /* After a failed fetch (no room, damage, no answer) or a copy that could not be made, so long no other one. */

@@ -326,6 +326,8 @@ static void receive_done(struct snapshot_receive *receive, enum status status,
         return;
     }
     receive->heard_ms = moment->now_ms; /* our own work is not the member's silence */
+    if (receive->lost_ms != 0)
+        receive->lost_ms = moment->now_ms;
     switch (receive->state) {
     case RECEIVE_BEGINNING: receive_begun(receive, moment); break;
     case RECEIVE_OPENING:

@@ -206,7 +206,7 @@ struct snapshot_send_action *snapshot_send_step(struct snapshot_send *send, stru
         send->rest_until_ms = moment->now_ms + SNAPSHOT_REST_MS; /* what is damaged may be so in the next one too */
         break;
     case SNAPSHOT_SEND_TICK:
-        if (send->state == SEND_READY && (moment->low || moment->now_ms - send->used_ms > SNAPSHOT_SILENCE_MS))
+        if (send->state == SEND_READY && (moment->low || moment->now_ms - send->used_ms > SNAPSHOT_KEEP_MS))
             send_drop(send);
         break;
     }

@@ -2,7 +2,7 @@
  *
  * A member asks; a copy is made unless there is one that helps it; it is offered; the member fetches pieces, each of which is
  * read from the copy, or from the blocks, and sent. The member decides how much is under way, so this actor keeps nothing
- * of it but when it was last heard. The copy goes when nobody has asked for SNAPSHOT_SILENCE_MS, when the disk is low, and when
+ * of it but when it was last heard. The copy goes when nobody has asked for SNAPSHOT_KEEP_MS, when the disk is low, and when
  * it turns out to be damaged. While it is there, the log is kept from its index on, and so are the blocks it refers to.
  * Pure. */
 #ifndef CLUSTER_SNAPSHOT_SEND_H
