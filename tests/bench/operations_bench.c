@@ -3,7 +3,7 @@
  *   operations_bench --server HOST:PORT --export /data [--pid SERVER,...] [--in-flight N] [--seconds S | --count N]
  *                    [OPERATION ...]
  *
- * Operations: getattr, lookup, read (4 KiB), create (one OPEN compound, durable), mkdir, remove (of what
+ * Operations: getattr, lookup, read (4 KiB), write (1 MiB, stable, over the same 64 MiB again and again), create (one OPEN compound, durable), mkdir, remove (of what
  * create and mkdir made in this run). It keeps N requests under way,
  * each on its own slot, and prints operations per second, microseconds of the server's CPU per operation (with --pid,
  * from /proc) and of its own. Any NFSv4.1 server will do, so two can be compared in one run. */
@@ -17,6 +17,8 @@
 
 #define SLOTS_MAX 64u
 #define REQUEST_BYTES 1024u
+#define WRITE_BYTES (1u << 20)
+#define WRITE_PLACES 64u
 
 struct bench {
     struct rpc_peer peer;
@@ -28,6 +30,7 @@ struct bench {
     const char *pids; /* of the servers; NULL: not known */
     uint64_t names;   /* made so far */
     uint64_t removed; /* of them, in the order in which they were made */
+    uint64_t writes;  /* sent so far */
     uint64_t count;   /* operations of a run; 0: as many as `seconds` allow */
     uint64_t errors;
     uint32_t xid_of_slot[SLOTS_MAX];
@@ -69,13 +72,27 @@ static void add_create(struct bench *bench, struct nfs_compound_builder *builder
     add_getattr(builder);
 }
 
+static void add_write(struct bench *bench, struct nfs_compound_builder *builder, struct arena *arena)
+{
+    union nfs4_args args = {0};
+    args.opwrite.offset = bench->writes++ % WRITE_PLACES * WRITE_BYTES;
+    args.opwrite.stable = FILE_SYNC4;
+    args.opwrite.data = slice_make(arena_alloc_zeroed(arena, WRITE_BYTES), WRITE_BYTES);
+    nfs_add_putfh(builder, bench->file);
+    nfs_compound_add(builder, OP_WRITE, &args);
+}
+
 static void send_on_slot(struct bench *bench, uint32_t slot)
 {
     struct arena arena;
     struct nfs_compound_builder builder;
     arena_init(&arena);
-    nfs_session_start(&bench->peer.session, &builder, &arena, REQUEST_BYTES, slot, false);
-    if (strcmp(bench->operation, "getattr") == 0) {
+    bool write = strcmp(bench->operation, "write") == 0;
+    size_t room = write ? REQUEST_BYTES + WRITE_BYTES : REQUEST_BYTES;
+    nfs_session_start(&bench->peer.session, &builder, &arena, room, slot, false);
+    if (write) {
+        add_write(bench, &builder, &arena);
+    } else if (strcmp(bench->operation, "getattr") == 0) {
         nfs_add_putfh(&builder, bench->file);
         add_getattr(&builder);
     } else if (strcmp(bench->operation, "lookup") == 0) {
@@ -215,7 +232,7 @@ int main(int argument_count, char **arguments)
     if (bad || !rpc_address_parse(server, &address) || bench.in_flight < 1 || bench.in_flight > SLOTS_MAX) {
         fprintf(stderr,
                 "usage: operations_bench [--server HOST:PORT] [--export PATH] [--pid PID,...] [--in-flight 1..64]"
-                " [--seconds S | --count N] [getattr|lookup|read|create|mkdir|remove ...]\n");
+                " [--seconds S | --count N] [getattr|lookup|read|write|create|mkdir|remove ...]\n");
         return 2;
     }
     static const struct nfs_identity identity = {.machine = "bench"};

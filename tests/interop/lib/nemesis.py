@@ -1,6 +1,6 @@
 """Breaks a cluster on request. A client asks for each fault over a stream (tests/support/nemesis.h) and learns when it
 begins, when nothing is held down any more ("up"), and when all nodes are ready again ("end")."""
-import random, threading, time
+import random, subprocess, threading, time
 
 from . import cluster as clusters, lab
 
@@ -137,6 +137,27 @@ class Nemesis(threading.Thread):
             time.sleep(self.random.uniform(0.1, 0.4))
 
 
+    def lag(self, kind):
+        """A follower is away until the log does not reach back to it: it must fetch another node's state, under load."""
+        leader, node = self.leader(), self.follower()
+        self.begin(kind, node)
+        fetched = node.log_text().count("is fetched")
+        node.kill()
+        writer = [self.cluster.build + "/tests/bench/operations_bench", "--server", "%s:%d" % (leader.nfs, clusters.NFS), "--in-flight", "4",
+                  "--count", str(LAG_MIB), "write"]
+        p = subprocess.run(writer, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.say("%s: %s" % (kind, p.stdout.strip()))
+        if p.returncode:
+            raise clusters.ClusterError("the writer ended with status %d: %s" % (p.returncode, p.stdout[-500:]))
+        node.start()
+        limit = time.monotonic() + 120
+        while not node.ready() and time.monotonic() < limit:
+            time.sleep(0.1)
+        if node.log_text().count("is fetched") == fetched:
+            raise clusters.ClusterError("node %d came back without fetching another node's state" % node.number)
+
+
+LAG_MIB = 700           # more than what is kept of the log: 512 MiB until it is flushed, and 64 MiB behind that
 KINDS = {
     "kill-leader": lambda n, kind: n.kill(kind, n.leader()),
     "kill-follower": lambda n, kind: n.kill(kind, n.follower()),
@@ -155,5 +176,6 @@ KINDS = {
     "leader-deaf": lambda n, kind: n.cut_one_way(kind, True),
     "leader-mute": lambda n, kind: n.cut_one_way(kind, False),
     "flap": lambda n, kind: n.flap(kind),
+    "lag": lambda n, kind: n.lag(kind),
 }
 ONE_NODE = ["kill-anyone", "stop-short", "kill-all"]
