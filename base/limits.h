@@ -284,6 +284,8 @@
 /* A copy for which nobody has asked for so long goes. Between the last file and the first block, and before it starts anew, a
  * member looks through all that has come, which takes minutes for a large state, and asks for nothing. */
 #define SNAPSHOT_KEEP_MS 600000u
+/* A member that is told to wait for so long may ask another one: this one's disk may be low, or it has nothing newer. */
+#define SNAPSHOT_ASK_MAX_MS 600000u
 /* When the connection has ended and nothing came for so long, the fetch is given up: the member may be down. */
 #define SNAPSHOT_LOST_MS 3000u
 /* After a failed fetch (no room, damage, no answer) or a copy that could not be made, so long no other one. */

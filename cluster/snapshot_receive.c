@@ -44,6 +44,7 @@ struct snapshot_receive {
     struct block_id listed; /* the last block of the items */
     uint64_t block_count;   /* that came */
     uint64_t bytes;         /* that came */
+    uint64_t asking_ms;     /* first ask for the copy */
     uint64_t asked_ms;      /* last ask, or last progress while pieces are under way */
     uint64_t heard_ms;      /* anything of use from the member */
     uint64_t lost_ms;       /* when its connection ended; 0: it has been heard since */
@@ -114,6 +115,8 @@ static void receive_ask(struct snapshot_receive *receive, const struct snapshot_
     struct snapshot_message *message = snapshot_message_create(SNAPSHOT_ASK, receive->member);
     message->applied_index = moment->applied_index;
     receive_act(receive, SNAPSHOT_RECEIVE_DO_SEND)->message = message;
+    if (receive->state != RECEIVE_ASKING)
+        receive->asking_ms = moment->now_ms;
     receive->state = RECEIVE_ASKING;
     receive->asked_ms = moment->now_ms;
 }
@@ -389,6 +392,8 @@ static void receive_tick(struct snapshot_receive *receive, const struct snapshot
     bool lost = receive->lost_ms != 0 && moment->now_ms - receive->lost_ms >= SNAPSHOT_LOST_MS;
     if (lost || moment->now_ms - receive->heard_ms >= SNAPSHOT_SILENCE_MS)
         receive_fail(receive, STATUS_CLOSED, moment);
+    else if (receive->state == RECEIVE_ASKING && moment->now_ms - receive->asking_ms >= SNAPSHOT_ASK_MAX_MS)
+        receive_fail(receive, STATUS_FULL, moment); /* by now another one may lead, which can give one */
     else if (moment->now_ms - receive->asked_ms < SNAPSHOT_AGAIN_MS)
         return;
     else if (receive->state == RECEIVE_ASKING)

@@ -190,6 +190,7 @@ static const char *receive_reason(enum status status)
     case STATUS_CLOSED: return "the other node says nothing";
     case STATUS_NOT_FOUND: return "the other node has no such copy any more: with a new one";
     case STATUS_REFUSED: return "it is no longer needed";
+    case STATUS_FULL: return "the other node has made no copy for a long time";
     default: return status_name(status);
     }
 }

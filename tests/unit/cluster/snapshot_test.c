@@ -614,6 +614,8 @@ static void nothing_newer_is_there(void **state)
         pair_turn(&pair);
     assert_int_equal(pair.made, 0);
     assert_int_equal(pair.given_up, 0); /* it is told to wait */
+    pair_until_given_up(&pair, 1);      /* but not for ever */
+    pair_fetch(&pair);
     pair.giver_index = 510;
     pair_until_ready(&pair);
     pair_fini(&pair);
