@@ -131,7 +131,9 @@ static void flush_all(void *context, uint64_t number)
 static void isolate(struct faults *faults)
 {
     uint32_t count = faults->cluster->count;
-    uint32_t node = 1 + (uint32_t)world_draw(faults->world, count);
+    struct node *leader = cluster_leader(faults->cluster);
+    bool lead = leader != NULL && world_chance(faults->world, 2);
+    uint32_t node = node_id(lead ? leader : cluster_any(faults->cluster));
     uint64_t delay_us = cut_us(faults);
     bool hears = world_chance(faults->world, 5);
     bool speaks = !hears && world_chance(faults->world, 5);

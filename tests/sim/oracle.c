@@ -247,7 +247,8 @@ static void follow_leases(struct oracle *oracle)
 static void count_attach(struct oracle *oracle, const Qnfs__SessionAttach *attach, const Qnfs__Result *result)
 {
     bool in_flight = false;
-    if (result->attach == NULL || !result->attach->attached || attach->session.len != 16)
+    if ((enum machine_outcome)result->outcome != MACHINE_EXECUTED || result->attach == NULL ||
+        !result->attach->attached || attach->session.len != 16)
         return;
     for (uint32_t slot = 0; slot < CLIENT_SLOTS_MAX; slot++) {
         const struct request *request = oracle->ports.find(oracle->ports.context, attach->session.data, slot);
@@ -266,8 +267,10 @@ static void count_processes(struct oracle *oracle, const Qnfs__Command *command,
     if (command->body_case == QNFS__COMMAND__BODY_NODE_REGISTER && result->registered != NULL &&
         cast_register(&oracle->cast, (uint32_t)body->node, result->registered->incarnation))
         world_count(oracle->world, COUNT_registers_repeated, 1);
+    /* A retry is answered with the session that was made; it moves nothing. */
     if (command->body_case == QNFS__COMMAND__BODY_CREATE_SESSION && result->create_session != NULL &&
-        result->create_session->session.len == 16)
+        result->create_session->session.len == 16 &&
+        cast_holder(&oracle->cast, result->create_session->session.data) == 0)
         cast_session(&oracle->cast, result->create_session->session.data, command->create_session->incarnation);
 }
 
