@@ -72,7 +72,7 @@ Qnfs__SnapshotManifest *snapshot_manifest_encode(const struct snapshot_manifest 
     message->block_count = manifest->block_count;
     message->block_bytes = manifest->block_bytes;
     message->n_files = manifest->file_count;
-    message->files = arena_alloc_array(arena, manifest->file_count, sizeof(*message->files));
+    message->files = arena_alloc_array(arena, manifest->file_count, sizeof(void *));
     for (size_t i = 0; i < manifest->file_count; i++) {
         Qnfs__SnapshotFile *file = arena_alloc(arena, sizeof(*file));
         qnfs__snapshot_file__init(file);

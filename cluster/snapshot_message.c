@@ -51,7 +51,7 @@ static void encode_fetch(const struct snapshot_message *message, struct arena *a
 static void encode_chunk(const struct snapshot_message *message, struct arena *arena, Qnfs__Peer *peer)
 {
     BODY(arena, peer, Qnfs__SnapshotChunk, qnfs__snapshot_chunk__init, snapshot_chunk, SNAPSHOT_CHUNK);
-    CHECK(message->data->size_bytes == message->size_bytes);
+    CHECK(message->data != NULL && message->data->size_bytes == message->size_bytes);
     snapshot_chunk->id = message->id;
     snapshot_chunk->part = message->part;
     snapshot_chunk->item = message->item;
