@@ -78,6 +78,16 @@ static bool command_obeys(const Qnfs__ForwardedCommand *command)
     return command->command_bytes > 0 && (uint64_t)command->command_bytes + command->content_bytes <= COMMAND_MAX_BYTES;
 }
 
+static bool forwarded_answer_obeys(const Qnfs__ForwardedAnswer *answer)
+{
+    return answer->outcome < PEER_OUTCOME_COUNT && answer->index <= PEER_INDEX_MAX;
+}
+
+static bool read_answer_obeys(const Qnfs__ReadAnswer *answer)
+{
+    return answer->outcome < PEER_OUTCOME_COUNT && answer->index <= PEER_INDEX_MAX;
+}
+
 static bool node_ping_obeys(const Qnfs__NodePing *ping)
 {
     return ping->sent_ms != 0 && ping->hash.len == (ping->hash_index == 0 ? 0u : 16u);
@@ -156,9 +166,9 @@ static bool message_obeys(const ProtobufCMessage *base)
     if (base->descriptor == &qnfs__node_pong__descriptor)
         return node_pong_obeys(message);
     if (base->descriptor == &qnfs__forwarded_answer__descriptor)
-        return ((const Qnfs__ForwardedAnswer *)message)->outcome < PEER_OUTCOME_COUNT;
+        return forwarded_answer_obeys(message);
     if (base->descriptor == &qnfs__read_answer__descriptor)
-        return ((const Qnfs__ReadAnswer *)message)->outcome < PEER_OUTCOME_COUNT;
+        return read_answer_obeys(message);
     if (base->descriptor == &qnfs__founding_report__descriptor)
         return founding_report_obeys(message);
     if (base->descriptor == &qnfs__founding_proposal__descriptor)

@@ -20,6 +20,9 @@
 /* HOST:PORT in a hello or a report; longer: the connection is closed. */
 #define PEER_ADVERTISE_MAX_BYTES 263u
 
+/* No log gets there: an entry that somebody is to wait for. */
+#define PEER_INDEX_MAX (UINT64_C(1) << 62)
+
 /* --- values of fields --- */
 
 /* Hello.channel. Files do not stand in the way of heartbeats. */

@@ -337,9 +337,12 @@ static void liveness_is_spoken_of(void **state)
         BODY("\x62\x14\x10\x01\x32\x10"
              "0123456789abcdef",
              STATUS_BAD_DATA),                       /* a hash of no point */
-        BODY("\x6a\x04\x08\x01\x10\x01", STATUS_OK), /* a pong */
-        BODY("\x6a\x02\x10\x01", STATUS_BAD_DATA),   /* of no ping */
-        BODY("\x6a\x02\x08\x01", STATUS_BAD_DATA),   /* of no leader */
+        BODY("\x5a\x04\x08\x05\x20\x63", STATUS_OK), /* a read waits for entry 99 */
+        BODY("\x5a\x0d\x08\x05\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", STATUS_BAD_DATA), /* for ever */
+        BODY("\x4a\x0d\x08\x05\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", STATUS_BAD_DATA), /* a command */
+        BODY("\x6a\x04\x08\x01\x10\x01", STATUS_OK),                                           /* a pong */
+        BODY("\x6a\x02\x10\x01", STATUS_BAD_DATA),                                             /* of no ping */
+        BODY("\x6a\x02\x08\x01", STATUS_BAD_DATA),                                             /* of no leader */
 #undef BODY
     };
     for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
