@@ -30,7 +30,7 @@ class Report:
             self.passed += 1
         else:
             self.failed += 1
-        self.line(("ok " if holds else "FAILED ") + text + ("" if holds or detail == "" else ": %s" % detail), loud=not holds)
+        self.line(("ok " if holds else "FAILED ") + text + ("" if holds or detail == "" else ": %s" % (detail,)), loud=not holds)
         return holds
 
     def equal(self, found, expected, text):
