@@ -25,6 +25,12 @@ static void node_restart(void *context)
     atomic_store(&node->restart, "this process was silent and the cluster has given it up");
 }
 
+static void node_sick(void *context)
+{
+    struct node *node = context;
+    atomic_store(&node->restart, "a thread of this process stands still while it leads");
+}
+
 static void node_flush(void *context)
 {
     struct node *node = context;
@@ -180,6 +186,8 @@ static void node_log_space(void *context, enum log_space space)
     atomic_store_explicit(&node->published.log_low, space != LOG_SPACE_GOOD, memory_order_relaxed);
     if (space != LOG_SPACE_GOOD)
         applier_thread_flush(node->apply); /* so that the log can be cut */
+    if (space == LOG_SPACE_FULL && atomic_load(&node->leader))
+        replica_thread_transfer(node->replica, 0); /* others may have room; nothing happens if there are none */
 }
 
 /* --- copies of the state --- */
@@ -452,6 +460,7 @@ struct replica_ports node_replica_ports(struct node *node)
         .barrier = node_barrier,
         .alive = node_alive,
         .lost = node_lost,
+        .sick = node_sick,
         .install = node_install,
         .changed = node_changed,
         .bulk = node_bulk,

@@ -132,9 +132,7 @@ static void carry(struct replica_thread *thread, const struct raft_loop_action *
                      (unsigned long long)action->index);
             ports->failed(ports->context, STATUS_BAD_DATA, "comparing states");
             break;
-        case RAFT_LOOP_DO_SICK:
-            ports->failed(ports->context, STATUS_CLOSED, "this node leads, but one of its threads stands still");
-            break;
+        case RAFT_LOOP_DO_SICK: ports->sick(ports->context); break;
         case RAFT_LOOP_DO_ALARM:
             log_line(thread->log, LOG_ERROR,
                      "states differ at entry %llu, and no majority says which is right: check all nodes",

@@ -27,6 +27,8 @@ struct replica_ports {
     void (*lost)(void *context, uint64_t node, uint64_t incarnation, uint64_t term);
     /* Member `leader` has a snapshot that this node needs, of at least entry `index`. */
     void (*install)(void *context, uint64_t leader, uint64_t index);
+    /* This node leads though one of its threads stands still, and nobody takes over: it must not go on like this. */
+    void (*sick)(void *context);
     /* A change of the membership was proposed, or will not be. */
     void (*changed)(void *context, const struct replica_member_change *change, enum status status);
     /* A frame on the bulk channel; read now, not kept. */
