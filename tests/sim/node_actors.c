@@ -122,6 +122,8 @@ static bool apply_entry(struct node *node, const struct replica_entry *entry)
     if (node->life > 1 && !node->serving)
         world_count(node->world, COUNT_replayed_commands, node->applier.machine.command_number - before);
     if (status != STATUS_OK && status != STATUS_NO_SPACE) {
+        for (const struct applier_action *action = actions; action != NULL; action = action->next)
+            buffer_put(action->bytes); /* nobody will ever see it */
         node_failed(node, status, "applying an entry");
         return true;
     }
