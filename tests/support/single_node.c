@@ -41,7 +41,8 @@ struct single_late {
 static struct buffer *copy_of(struct slice bytes)
 {
     struct buffer *copy = buffer_create(bytes.size_bytes);
-    memcpy(copy->data, bytes.data, bytes.size_bytes);
+    if (bytes.size_bytes > 0)
+        memcpy(copy->data, bytes.data, bytes.size_bytes);
     copy->size_bytes = bytes.size_bytes;
     return copy;
 }
