@@ -28,7 +28,7 @@ void cluster_init(struct cluster *cluster, struct population *population, uint32
         .directory = directory,
     };
     if (count > 1)
-        options.trailing_bytes = UINT64_C(1) << (9 + world_draw(world, 10));
+        options.trailing_bytes = UINT64_C(1) << (9 + world_draw(world, 6));
     for (size_t i = 0; i < sizeof(options.cluster_id); i++)
         options.cluster_id[i] = (uint8_t)world_draw(world, 256);
     struct network_ports client_side = population_ports(population);

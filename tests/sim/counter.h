@@ -58,7 +58,7 @@ enum counter_need {
     X(sleeps, "clients silent for longer than a lease", ALWAYS)                                                        \
     X(courtesy, "leases that ran out", ALWAYS)                                                                         \
     X(clients_gone, "clients removed with what they held", ALWAYS)                                                     \
-    X(clients_lost, "courtesy clients removed because another one needed it", ALWAYS)                                  \
+    X(clients_lost, "courtesy clients removed because another one needed it", ALONE)                                   \
     X(share_denied, "opens refused by a share reservation", ALWAYS)                                                    \
     X(lock_denied, "locks refused", ALWAYS)                                                                            \
     X(lock_split, "locks split by an unlock", ALWAYS)                                                                  \
@@ -99,7 +99,7 @@ enum counter_need {
     X(nodes_lost, "processes given up by the cluster", CLUSTER)                                                        \
     X(registers_repeated, "registrations that came twice", CLUSTER)                                                    \
     X(installs_asked, "snapshots asked for", CLUSTER)                                                                  \
-    X(installs_failed, "snapshots that did not come", CLUSTER)                                                         \
+    X(installs_failed, "snapshots that did not come", NEVER)                                                           \
     X(installs, "snapshots fetched", CLUSTER)                                                                          \
     X(installs_parked, "snapshots fetched with compounds parked", CLUSTER)                                             \
     X(adopted, "logs that began anew behind a snapshot", CLUSTER)                                                      \

@@ -127,7 +127,7 @@ static void flush_all(void *context, uint64_t number)
         node_flush(faults->cluster->nodes[i]);
 }
 
-/* Now and then the others' logs are cut just before it is over. */
+/* Mostly the others' logs are cut just before it is over. */
 static void isolate(struct faults *faults)
 {
     uint32_t count = faults->cluster->count;
@@ -142,7 +142,7 @@ static void isolate(struct faults *faults)
                 : speaks ? ", but it is heard"
                          : "");
     world_count(faults->world, COUNT_isolations, 1);
-    if (world_chance(faults->world, 2))
+    if (!world_chance(faults->world, 5))
         world_after(faults->world, delay_us - world_draw(faults->world, 20000), flush_all, faults, 0);
     for (uint32_t other = 1; other <= count; other++) {
         if (other == node)

@@ -47,9 +47,8 @@ static void stage(struct node *node)
     struct node_fetch *fetch = node->fetch;
     struct node *from = fetch->from;
     const struct machine *machine = &from->applier.machine;
-    if (!peers_reach(node->options.peers, node->options.id, from->options.id) || !from->serving ||
-        host_is_paused(&from->host) || machine->applied_command < machine->applied_count ||
-        machine->applied_index < fetch->wanted.index)
+    if (!peers_reach(node->options.peers, node->options.id, from->options.id) || host_is_paused(&from->host) ||
+        machine->applied_command < machine->applied_count || machine->applied_index < fetch->wanted.index)
         return;
     fetch->staged.store = node_store_create(node, fetch->staged.path);
     copy_rows(from->store, fetch->staged.store);

@@ -1,5 +1,5 @@
-/* node_state.h: the inside of node.h, for node.c (start and end), node_raft.c (raft loop), node_actors.c (log writer,
- * applier, steward), node_gateway.c (gateway loops) and node_install.c (snapshots of other nodes). */
+/* node_state.h: the inside of node.h, for node.c (start and end), node_faults.c, node_raft.c (raft loop), node_actors.c (log
+ * writer, applier, steward), node_gateway.c (gateway loops) and node_install.c (snapshots of other nodes). */
 #ifndef TESTS_SIM_NODE_STATE_H
 #define TESTS_SIM_NODE_STATE_H
 
