@@ -1,0 +1,121 @@
+#include "server/daemon/membership.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "proto/nfs4/open.h"
+#include "tests/support/scene.h"
+
+static uint64_t enroll(struct scene *scene, uint64_t node, uint64_t nonce, const char *advertise)
+{
+    Qnfs__Command *command = scene_command(scene);
+    Qnfs__NodeRegister body = QNFS__NODE_REGISTER__INIT;
+    struct slice text = slice_text(advertise);
+    body.node = node;
+    body.nonce = nonce;
+    body.advertise = (ProtobufCBinaryData){text.size_bytes, (uint8_t *)(uintptr_t)text.data};
+    command->body_case = QNFS__COMMAND__BODY_NODE_REGISTER;
+    command->node_register = &body;
+    Qnfs__Result *result = scene_apply(scene, command);
+    assert_int_equal(result->status, NFS4_OK);
+    return result->registered->incarnation;
+}
+
+static void lose(struct scene *scene, uint64_t node, uint64_t incarnation)
+{
+    Qnfs__Command *command = scene_command(scene);
+    Qnfs__NodeLost body = QNFS__NODE_LOST__INIT;
+    body.node = node;
+    body.incarnation = incarnation;
+    body.term = scene->term;
+    command->body_case = QNFS__COMMAND__BODY_NODE_LOST;
+    command->node_lost = &body;
+    assert_int_equal(scene_apply(scene, command)->status, NFS4_OK);
+}
+
+static const struct peer_endpoint *member(const struct membership *membership, uint64_t node)
+{
+    for (uint32_t i = 0; i < membership->members.count; i++) {
+        if (membership->members.items[i].node == node)
+            return &membership->members.items[i];
+    }
+    return NULL;
+}
+
+static bool runs(const struct membership *membership, uint64_t node, uint64_t incarnation)
+{
+    for (size_t i = 0; i < membership->process_count; i++) {
+        if (membership->processes[i].node == node && membership->processes[i].incarnation == incarnation)
+            return true;
+    }
+    return false;
+}
+
+static const struct endpoint_list founders = {
+    .count = 3,
+    .items = {{1, "a", 7049}, {2, "b", 7049}, {3, "c", 7049}},
+};
+
+/* Before anybody else has registered there is only what the founding said. */
+static void founders_are_called_until_they_register(void **state)
+{
+    struct scene *scene = *state;
+    struct membership membership;
+    membership_read(scene_read(scene), scene->node, &founders, &scene->arena, &membership);
+    assert_int_equal(membership.members.count, 2);
+    assert_null(member(&membership, 1)); /* itself */
+    assert_string_equal(member(&membership, 2)->host, "b");
+    assert_int_equal(membership.process_count, 1);
+    assert_true(runs(&membership, 1, scene->incarnation.value));
+
+    uint64_t second = enroll(scene, 2, 5, "[::1]:9");
+    membership_read(scene_read(scene), scene->node, &founders, &scene->arena, &membership);
+    assert_int_equal(membership.members.count, 2);
+    assert_string_equal(member(&membership, 2)->host, "::1");
+    assert_int_equal(member(&membership, 2)->port, 9);
+    assert_string_equal(member(&membership, 3)->host, "c");
+    assert_true(runs(&membership, 2, second));
+}
+
+/* A closed process does not run, but its node is called: its next one may come. */
+static void lost_processes_do_not_run(void **state)
+{
+    struct scene *scene = *state;
+    struct membership membership;
+    struct endpoint_list none = {0};
+    uint64_t second = enroll(scene, 2, 5, "b:1");
+    lose(scene, 2, second);
+    membership_read(scene_read(scene), scene->node, &none, &scene->arena, &membership);
+    assert_int_equal(membership.process_count, 1);
+    assert_false(runs(&membership, 2, second));
+    assert_int_equal(member(&membership, 2)->port, 1);
+    uint64_t third = enroll(scene, 2, 6, "b:2");
+    membership_read(scene_read(scene), scene->node, &none, &scene->arena, &membership);
+    assert_true(runs(&membership, 2, third));
+    assert_int_equal(member(&membership, 2)->port, 2);
+}
+
+/* A name that is none (of a node alone, say) is nobody to be called. */
+static void a_bad_name_is_left_out(void **state)
+{
+    struct scene *scene = *state;
+    struct membership membership;
+    struct endpoint_list none = {0};
+    uint64_t second = enroll(scene, 2, 5, "no port");
+    membership_read(scene_read(scene), scene->node, &none, &scene->arena, &membership);
+    assert_int_equal(membership.members.count, 0);
+    assert_true(runs(&membership, 2, second));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(founders_are_called_until_they_register, scene_setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(lost_processes_do_not_run, scene_setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(a_bad_name_is_left_out, scene_setup, scene_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
