@@ -60,8 +60,7 @@ static bool raft_obeys(const Qnfs__RaftMessage *message)
         return message->append_entries_result->features <= UINT16_MAX &&
                message->append_entries_result->capacity <= UINT16_MAX;
     case QNFS__RAFT_MESSAGE__BODY_INSTALL_SNAPSHOT:
-        return message->install_snapshot->configuration.len <= PEER_CONFIGURATION_MAX_BYTES &&
-               message->install_snapshot->manifest.len <= PEER_MANIFEST_MAX_BYTES;
+        return message->install_snapshot->configuration.len <= PEER_CONFIGURATION_MAX_BYTES;
     default: return false; /* not set */
     }
 }

@@ -86,11 +86,11 @@ static void open_both(struct fixture *fixture)
 
 static enum status send_notice(struct peer_link *link, uint64_t index, uint64_t now_ms)
 {
-    Qnfs__CommitNotice notice = QNFS__COMMIT_NOTICE__INIT;
+    Qnfs__ReadQuestion notice = QNFS__READ_QUESTION__INIT;
     Qnfs__Peer message = QNFS__PEER__INIT;
-    notice.commit_index = index;
-    message.body_case = QNFS__PEER__BODY_COMMIT_NOTICE;
-    message.commit_notice = &notice;
+    notice.number = index;
+    message.body_case = QNFS__PEER__BODY_READ_QUESTION;
+    message.read_question = &notice;
     return peer_link_send(link, &message, NULL, 0, now_ms);
 }
 
@@ -125,11 +125,11 @@ static void frames_arrive_in_order_in_any_pieces(void **state)
         assert_int_equal(send_notice(&fixture->caller, 2, 1000), STATUS_OK);
         carry(&fixture->caller, &fixture->callee, pieces[i], 1000);
         gives(fixture, &fixture->callee, PEER_EVENT_FRAME);
-        assert_int_equal(fixture->event.frame.message->commit_notice->commit_index, 1);
+        assert_int_equal(fixture->event.frame.message->read_question->number, 1);
         gives(fixture, &fixture->callee, PEER_EVENT_FRAME);
         assert_int_equal(fixture->event.frame.data.size_bytes, 5000);
         gives(fixture, &fixture->callee, PEER_EVENT_FRAME);
-        assert_int_equal(fixture->event.frame.message->commit_notice->commit_index, 2);
+        assert_int_equal(fixture->event.frame.message->read_question->number, 2);
         assert_false(next(fixture, &fixture->callee));
     }
     assert_int_equal(fixture->caller.output_bytes, 0);

@@ -71,9 +71,9 @@ static void on_frame(void *context, const struct peer_endpoint *peer, const stru
 {
     struct told *told = told_of(context, peer);
     assert_int_equal(hello->node, peer->node);
-    if (frame->message->body_case == QNFS__PEER__BODY_COMMIT_NOTICE) {
-        assert_true(frame->message->commit_notice->commit_index > told->last_notice); /* never an older one */
-        told->last_notice = frame->message->commit_notice->commit_index;
+    if (frame->message->body_case == QNFS__PEER__BODY_READ_QUESTION) {
+        assert_true(frame->message->read_question->number > told->last_notice); /* never an older one */
+        told->last_notice = frame->message->read_question->number;
         told->notices++;
     } else {
         assert_int_equal(frame->message->body_case, QNFS__PEER__BODY_FORWARDED_COMMANDS);
@@ -240,11 +240,11 @@ static bool all_joined(const struct fixture *fixture, uint64_t count)
 
 static enum status notify(struct fixture *fixture, uint64_t from, uint64_t to, uint64_t index)
 {
-    Qnfs__CommitNotice notice = QNFS__COMMIT_NOTICE__INIT;
+    Qnfs__ReadQuestion notice = QNFS__READ_QUESTION__INIT;
     Qnfs__Peer message = QNFS__PEER__INIT;
-    notice.commit_index = index;
-    message.body_case = QNFS__PEER__BODY_COMMIT_NOTICE;
-    message.commit_notice = &notice;
+    notice.number = index;
+    message.body_case = QNFS__PEER__BODY_READ_QUESTION;
+    message.read_question = &notice;
     return peer_transport_send(fixture->nodes[from].transport, to, PEER_CHANNEL_RAFT, &message, NULL, 0);
 }
 
@@ -497,11 +497,11 @@ static void nodes_without_a_cluster_and_strangers(void **state)
     for (unsigned id = 1; id <= 3; id++)
         UNTIL(fixture, fixture->nodes[id].told[0].opened == 2 && fixture->nodes[id].told[0].heard == 2);
     struct peer_endpoint second = endpoint_of(&fixture->nodes[2], 2);
-    Qnfs__CommitNotice notice = QNFS__COMMIT_NOTICE__INIT;
+    Qnfs__ReadQuestion notice = QNFS__READ_QUESTION__INIT;
     Qnfs__Peer message = QNFS__PEER__INIT;
-    notice.commit_index = 7;
-    message.body_case = QNFS__PEER__BODY_COMMIT_NOTICE;
-    message.commit_notice = &notice;
+    notice.number = 7;
+    message.body_case = QNFS__PEER__BODY_READ_QUESTION;
+    message.read_question = &notice;
     assert_int_equal(peer_transport_send_to(fixture->nodes[1].transport, &second, PEER_CHANNEL_RAFT, &message),
                      STATUS_OK);
     UNTIL(fixture, fixture->nodes[2].told[0].notices == 1);

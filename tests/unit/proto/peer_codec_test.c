@@ -182,7 +182,6 @@ static void raft_is_carried(void **state)
 {
     struct fixture *fixture = *state;
     Qnfs__RequestVote vote = QNFS__REQUEST_VOTE__INIT;
-    vote.candidate = 3;
     vote.last_index = UINT64_MAX;
     vote.last_term = 8;
     vote.disrupt_leader = vote.pre_vote = true;
@@ -208,16 +207,13 @@ static void raft_is_carried(void **state)
     assert_int_equal(got->append_entries_result->rejected, 7);
 
     uint8_t *configuration = calloc(1, PEER_CONFIGURATION_MAX_BYTES);
-    uint8_t *manifest = calloc(1, PEER_MANIFEST_MAX_BYTES);
     Qnfs__InstallSnapshot install = QNFS__INSTALL_SNAPSHOT__INIT;
     install.last_index = 100;
     install.last_term = 8;
     install.configuration_index = 50;
     install.configuration = (ProtobufCBinaryData){PEER_CONFIGURATION_MAX_BYTES, configuration};
-    install.manifest = (ProtobufCBinaryData){PEER_MANIFEST_MAX_BYTES, manifest};
     raft_returns(fixture, RAFT(install_snapshot, QNFS__RAFT_MESSAGE__BODY_INSTALL_SNAPSHOT, &install), SLICE_EMPTY);
     free(configuration);
-    free(manifest);
 
     Qnfs__TimeoutNow timeout = QNFS__TIMEOUT_NOW__INIT;
     timeout.last_index = 5;
@@ -257,10 +253,6 @@ static void leases_commands_and_reads_are_carried(void **state)
     pong.sent_ms = UINT64_MAX;
     Qnfs__Peer message = PEER(pong, QNFS__PEER__BODY_PONG, &pong);
     assert_true(returns(fixture, &message, SLICE_EMPTY).message->pong->sent_ms == UINT64_MAX);
-    Qnfs__CommitNotice notice = QNFS__COMMIT_NOTICE__INIT;
-    notice.commit_index = 77;
-    message = PEER(commit_notice, QNFS__PEER__BODY_COMMIT_NOTICE, &notice);
-    assert_int_equal(returns(fixture, &message, SLICE_EMPTY).message->commit_notice->commit_index, 77);
 
     Qnfs__ForwardedCommand first = QNFS__FORWARDED_COMMAND__INIT;
     Qnfs__ForwardedCommand second = QNFS__FORWARDED_COMMAND__INIT;
