@@ -29,6 +29,7 @@ struct raft_loop {
     struct loop_link links[CLUSTER_MEMBERS_MAX];
     uint32_t link_count;
     bool index_reads;
+    bool log_full;               /* this node can add nothing to its log: if it leads, another one should */
     uint64_t published_until_ms; /* RAFT_LOOP_DO_LEASE */
     struct list sent;            /* of struct peer_message: of the last step; their entries are the frames' data */
 
@@ -130,10 +131,10 @@ static void replica_carry(struct raft_loop *loop, const struct replica_action *a
     case REPLICA_ACTION_FORWARD: forwarder_add(loop->forwarder, action->proposal); return;
     case REPLICA_ACTION_ROLE: forwarder_role(loop->forwarder, action->role, action->term, action->leader); break;
     case REPLICA_ACTION_APPLY: forwarder_handed(loop->forwarder, action->entry.index, action->entry.term); break;
+    case REPLICA_ACTION_SPACE: loop->log_full = action->space == LOG_SPACE_FULL; break;
     case REPLICA_ACTION_LOG:
     case REPLICA_ACTION_COMMIT:
     case REPLICA_ACTION_REFUSED:
-    case REPLICA_ACTION_SPACE:
     case REPLICA_ACTION_INSTALL:
     case REPLICA_ACTION_CHANGED: break;
     }
@@ -331,7 +332,12 @@ static void loop_advance(struct raft_loop *loop)
     if (loop->now_ms >= loop->replica_actions.deadline_ms)
         replica_tell(loop, REPLICA_TICK);
     struct node_lease_now now = nodes_now(loop);
-    if (node_lease_advance(&loop->nodes, &now, loop->now_ms, loop->actions))
+    bool hand_over = node_lease_advance(&loop->nodes, &now, loop->now_ms, loop->actions);
+    if (loop->log_full && loop->view.leads && !configuration_sole_voter(loop->view.configuration, loop->id)) {
+        loop->log_full = false; /* once: if nobody can take over, asking again helps nothing */
+        hand_over = true;
+    }
+    if (hand_over)
         replica_tell(loop, REPLICA_TRANSFER);
     forwards_advance(loop);
     lease_publish(loop);

@@ -9,7 +9,9 @@
  *
  * A step function like the replica's, with the same rules for the shell: every message one step; all actions carried out in
  * their order before the next step; RAFT_LOOP_TICK at the deadline. Pure: the raft loop's thread and the simulator drive it.
- * A node alone goes the same way: it is its own majority, and its lease does not end. */
+ * A node alone goes the same way: it is its own majority, and its lease does not end.
+ *
+ * A leader that cannot do its work, as a thread stands still or its log has no room, hands leadership over. */
 #ifndef CLUSTER_RAFT_LOOP_H
 #define CLUSTER_RAFT_LOOP_H
 
@@ -31,7 +33,7 @@ enum raft_loop_message_kind {
     RAFT_LOOP_FRAME, /* `frame` came from member `node` over its latest connection on the raft channel; read now, not kept */
     RAFT_LOOP_OPENED, /* this node may send to member `node` on the raft channel */
     RAFT_LOOP_CLOSED, /* no longer: what was under way there may be lost */
-    /* Reader `reader` (a gateway loop, or READER_STEWARD) wants a barrier for all that came to it until now; `number` counts
+    /* Reader `reader` (a gateway loop) wants a barrier for all that came to it until now; `number` counts
      * up. One at a time: the next one is asked when RAFT_LOOP_DO_BARRIER has come. */
     RAFT_LOOP_READ,
     RAFT_LOOP_REGISTERED, /* this process is incarnation `incarnation` */
@@ -44,8 +46,7 @@ enum raft_loop_message_kind {
     RAFT_LOOP_READ_MODE,
 };
 
-#define READER_STEWARD GATEWAY_THREADS_MAX
-#define READERS_MAX (GATEWAY_THREADS_MAX + 1u)
+#define READERS_MAX GATEWAY_THREADS_MAX
 
 /* A process that the state knows as running. */
 struct raft_loop_process {

@@ -281,6 +281,38 @@ static void transfer_loses_nobody(void **state)
     }
 }
 
+static void leader_without_room_goes(void **state)
+{
+    struct loop_cluster *cluster = *state;
+    struct loop_node *old = loop_cluster_leader(cluster);
+    struct replica_message full = {.kind = REPLICA_SPACE, .space = LOG_SPACE_FULL};
+    list_init(&full.proposals);
+    loop_node_step(cluster, old, &(struct raft_loop_message){.kind = RAFT_LOOP_REPLICA, .replica = &full});
+    struct proposal waiting = command(0);
+    loop_node_propose(cluster, old, &waiting);
+    loop_cluster_run(cluster, 200); /* no election takes so little */
+    struct loop_node *leader = loop_cluster_leader(cluster);
+    assert_ptr_not_equal(leader, old);
+    loop_cluster_run(cluster, 200);
+    for (uint32_t i = 0; i < 3; i++) /* what waited for room was forwarded */
+        assert_int_equal(cluster->nodes[i].command_count, 1);
+}
+
+static void leader_alone_without_room_stays(void **state)
+{
+    struct loop_cluster *cluster = *state;
+    struct loop_node *node = &cluster->nodes[0];
+    struct replica_message full = {.kind = REPLICA_SPACE, .space = LOG_SPACE_FULL};
+    list_init(&full.proposals);
+    loop_cluster_run(cluster, 1);
+    assert_int_equal(node->role, REPLICA_LEADER);
+    uint64_t term = node->term;
+    loop_node_step(cluster, node, &(struct raft_loop_message){.kind = RAFT_LOOP_REPLICA, .replica = &full});
+    loop_cluster_run(cluster, 1000);
+    assert_int_equal(node->role, REPLICA_LEADER);
+    assert_int_equal(node->term, term);
+}
+
 static void sick_leader_goes(void **state)
 {
     struct loop_cluster *cluster = *state;
@@ -367,6 +399,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(stopped_node_is_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(dead_leader_is_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(transfer_loses_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(leader_without_room_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(leader_alone_without_room_stays, setup_alone, teardown),
         cmocka_unit_test_setup_teardown(sick_leader_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(minority_has_diverged, setup, teardown),
         cmocka_unit_test_setup_teardown(leader_has_diverged, setup, teardown),
