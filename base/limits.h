@@ -256,6 +256,10 @@
 /* Proposals that wait to be packed: all parked compounds of all loops. The next one is refused. */
 #define REPLICA_WAITING_MAX (4u << 20)
 
+/* RocksDB's cache and memtable over a state that was fetched: it is looked through once. */
+#define STAGED_CACHE_BYTES ((size_t)16 << 20)
+#define STAGED_WRITE_BUFFER_BYTES ((size_t)4 << 20)
+
 /* --- peers --- */
 /* Body of a frame between nodes: the largest entry and its message. Longer: the connection is closed. */
 #define PEER_FRAME_MAX_BYTES (ENTRY_MAX_BYTES + PEER_MESSAGE_MAX_BYTES + 4u)
@@ -263,9 +267,8 @@
 #define PEER_MESSAGE_MAX_BYTES 262144u
 /* Entries or commands in one frame; more: the connection is closed. */
 #define PEER_ITEMS_MAX 4096u
-/* A configuration and a manifest in an InstallSnapshot; longer: the connection is closed. */
+/* A configuration in an InstallSnapshot or a manifest; longer: the connection is closed. */
 #define PEER_CONFIGURATION_MAX_BYTES 4096u
-#define PEER_MANIFEST_MAX_BYTES 65536u
 /* Files of the state in one snapshot, and the size of one; with more, none can be made. */
 #define SNAPSHOT_FILES_MAX 2048u
 #define SNAPSHOT_FILE_MAX_BYTES (1ull << 40)

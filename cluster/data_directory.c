@@ -11,11 +11,18 @@
 #define MEMBERS_NEW_PATH "members.new"
 #define FOUNDING_PATH "founding"
 #define FOUNDING_NEW_PATH "founding.new"
+#define STARTS_PATH "starts"
+#define STARTS_NEW_PATH "starts.new"
 
 /* The file `node`: 0 "QNOD", 4 u32 version, 8 u64 node id, 16 cluster id, 32 u32 CRC32C of what is before. */
 #define NODE_MAGIC 0x514e4f44u
 #define NODE_VERSION 1u
 #define NODE_BYTES 36u
+
+/* The file `starts`: 0 "QSTA", 4 u32 version, 8 u64 the count, 16 u32 CRC32C of what is before. */
+#define STARTS_MAGIC 0x51535441u
+#define STARTS_VERSION 1u
+#define STARTS_BYTES 20u
 
 #define MEMBERS_MAGIC 0x514d454du
 #define FOUNDING_MAGIC 0x51464e44u
@@ -36,16 +43,24 @@ enum status data_directory_prepare(const struct disk *disk)
     return status;
 }
 
-enum status data_directory_load(const struct disk *disk, struct node_identity *identity)
+/* A whole file, as far as there is room. STATUS_NOT_FOUND, STATUS_IO. */
+static enum status file_load(const struct disk *disk, const char *path, struct span room, size_t *size_bytes)
 {
     struct disk_file *file;
-    enum status status = disk->operations->file_open(disk->context, NODE_PATH, false, &file);
+    enum status status = disk->operations->file_open(disk->context, path, false, &file);
     if (status != STATUS_OK)
         return status;
-    uint8_t bytes[NODE_BYTES];
-    size_t size_bytes = 0;
-    status = disk->operations->file_read(disk->context, file, 0, (struct span){bytes, NODE_BYTES}, &size_bytes);
+    *size_bytes = 0;
+    status = disk->operations->file_read(disk->context, file, 0, room, size_bytes);
     disk->operations->file_close(disk->context, file);
+    return status;
+}
+
+enum status data_directory_load(const struct disk *disk, struct node_identity *identity)
+{
+    uint8_t bytes[NODE_BYTES];
+    size_t size_bytes;
+    enum status status = file_load(disk, NODE_PATH, (struct span){bytes, NODE_BYTES}, &size_bytes);
     if (status != STATUS_OK)
         return status;
     if (size_bytes != NODE_BYTES || get_u32(bytes) != NODE_MAGIC || get_u32(bytes + 4) != NODE_VERSION ||
@@ -86,6 +101,37 @@ enum status data_directory_store(const struct disk *disk, const struct node_iden
     memcpy(bytes + 16, identity->cluster_id, sizeof identity->cluster_id);
     put_u32(bytes + NODE_BYTES - 4, crc32c(0, slice_make(bytes, NODE_BYTES - 4)));
     return file_replace(disk, NODE_PATH, NODE_NEW_PATH, slice_make(bytes, NODE_BYTES));
+}
+
+/* --- starts --- */
+
+static enum status starts_load(const struct disk *disk, uint64_t *count)
+{
+    uint8_t bytes[STARTS_BYTES];
+    size_t size_bytes;
+    *count = 0;
+    enum status status = file_load(disk, STARTS_PATH, (struct span){bytes, STARTS_BYTES}, &size_bytes);
+    if (status != STATUS_OK)
+        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    if (size_bytes != STARTS_BYTES || get_u32(bytes) != STARTS_MAGIC || get_u32(bytes + 4) != STARTS_VERSION ||
+        get_u32(bytes + STARTS_BYTES - 4) != crc32c(0, slice_make(bytes, STARTS_BYTES - 4)))
+        return STATUS_BAD_DATA;
+    *count = get_u64(bytes + 8);
+    return STATUS_OK;
+}
+
+enum status data_directory_count_start(const struct disk *disk, uint64_t *count)
+{
+    uint8_t bytes[STARTS_BYTES];
+    enum status status = starts_load(disk, count);
+    if (status != STATUS_OK)
+        return status;
+    ++*count;
+    put_u32(bytes, STARTS_MAGIC);
+    put_u32(bytes + 4, STARTS_VERSION);
+    put_u64(bytes + 8, *count);
+    put_u32(bytes + STARTS_BYTES - 4, crc32c(0, slice_make(bytes, STARTS_BYTES - 4)));
+    return file_replace(disk, STARTS_PATH, STARTS_NEW_PATH, slice_make(bytes, STARTS_BYTES));
 }
 
 /* --- members and promises --- */
@@ -151,14 +197,9 @@ static bool record_read(uint32_t magic, struct slice bytes, struct founding_reco
 static enum status record_load(const struct disk *disk, const char *path, uint32_t magic,
                                struct founding_record *record)
 {
-    struct disk_file *file;
-    enum status status = disk->operations->file_open(disk->context, path, false, &file);
-    if (status != STATUS_OK)
-        return status;
     uint8_t bytes[RECORD_MAX_BYTES + 1];
-    size_t size_bytes = 0;
-    status = disk->operations->file_read(disk->context, file, 0, (struct span){bytes, sizeof bytes}, &size_bytes);
-    disk->operations->file_close(disk->context, file);
+    size_t size_bytes;
+    enum status status = file_load(disk, path, (struct span){bytes, sizeof bytes}, &size_bytes);
     if (status != STATUS_OK)
         return status;
     return record_read(magic, slice_make(bytes, size_bytes), record) ? STATUS_OK : STATUS_BAD_DATA;

@@ -4,6 +4,7 @@
  *   node      identity; written last, by rename: without it a bootstrap starts over
  *   members   where the members of the cluster are reached, for the start; missing on a node that is alone
  *   founding  which cluster the node has promised to, while one is being made of several nodes (cluster/founding.h)
+ *   starts    how often processes of the node have begun
  *   log/      raft log (docs/formats/log.md)
  *   state/    RocksDB
  *   blocks/   content of files
@@ -31,6 +32,11 @@ MUST_CHECK enum status data_directory_prepare(const struct disk *disk);
 
 /* STATUS_NOT_FOUND: this directory belongs to no cluster yet. STATUS_BAD_DATA: damaged. STATUS_IO. */
 MUST_CHECK enum status data_directory_load(const struct disk *disk, struct node_identity *identity);
+
+/* Counts this start, durably; *count is at least 1 and higher than at any start before: it tells a node's later process from
+ * an earlier one before it is registered, and without trusting a clock. Once a process, with the directory locked.
+ * STATUS_BAD_DATA: the file is damaged. STATUS_NO_SPACE, STATUS_IO. */
+MUST_CHECK enum status data_directory_count_start(const struct disk *disk, uint64_t *count);
 
 /* Where the members are reached, this node among them, as the node last knew it. STATUS_NOT_FOUND: the node is alone.
  * STATUS_BAD_DATA, STATUS_IO. */

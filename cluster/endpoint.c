@@ -27,6 +27,11 @@ static bool host_byte_good(uint8_t byte, bool bracketed)
     return letter || digit || byte == '.' || byte == '-' || byte == '_' || (bracketed && (byte == ':' || byte == '%'));
 }
 
+static const char *endpoint_form(const char *host)
+{
+    return strchr(host, ':') == NULL ? "%s:%u" : "[%s]:%u";
+}
+
 enum status endpoint_parse(struct slice text, struct peer_endpoint *endpoint)
 {
     size_t colon = text.size_bytes;
@@ -55,11 +60,19 @@ enum status endpoint_parse(struct slice text, struct peer_endpoint *endpoint)
                                   : STATUS_BAD_DATA; /* brackets are for IPv6 addresses, and only for them */
 }
 
+enum status endpoint_make(const char *host, uint16_t port, struct peer_endpoint *endpoint)
+{
+    char text[ENDPOINT_TEXT_BYTES];
+    int size_bytes = snprintf(text, sizeof(text), endpoint_form(host), host, (unsigned)port);
+    return size_bytes > 0 && (size_t)size_bytes < sizeof(text) ? endpoint_parse(slice_text(text), endpoint)
+                                                               : STATUS_TOO_LARGE;
+}
+
 struct endpoint_text endpoint_print(const struct peer_endpoint *endpoint)
 {
     struct endpoint_text out;
-    const char *form = strchr(endpoint->host, ':') == NULL ? "%s:%u" : "[%s]:%u";
-    int size_bytes = snprintf(out.text, sizeof(out.text), form, endpoint->host, (unsigned)endpoint->port);
+    int size_bytes =
+        snprintf(out.text, sizeof(out.text), endpoint_form(endpoint->host), endpoint->host, (unsigned)endpoint->port);
     CHECK(size_bytes > 0 && (size_t)size_bytes < sizeof(out.text));
     return out;
 }

@@ -35,6 +35,9 @@ struct endpoint_text {
  * too long. */
 MUST_CHECK enum status endpoint_parse(struct slice text, struct peer_endpoint *endpoint);
 
+/* The same of a host and a port that stand apart; the host of an IPv6 address without brackets. */
+MUST_CHECK enum status endpoint_make(const char *host, uint16_t port, struct peer_endpoint *endpoint);
+
 /* HOST:PORT. */
 struct endpoint_text endpoint_print(const struct peer_endpoint *endpoint);
 

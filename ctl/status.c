@@ -57,6 +57,17 @@ static void print_space(FILE *out, const json_t *space)
     fprintf(out, "%s\n", json_is_true(json_object_get(space, "low")) ? ", NEARLY FULL: what grows is refused" : "");
 }
 
+static void print_fetch(FILE *out, const json_t *fetch)
+{
+    if (!json_is_object(fetch))
+        return;
+    fprintf(out, "fetching  the state of node %lld, ", ctl_number(fetch, "node"));
+    print_bytes(out, ctl_number(fetch, "bytes"));
+    fprintf(out, " of ");
+    print_bytes(out, ctl_number(fetch, "total_bytes"));
+    fprintf(out, "\n");
+}
+
 int command_status(struct ctl *ctl)
 {
     json_t *answer = ctl_ask(ctl, "GET", "/v1/status", NULL);
@@ -68,6 +79,7 @@ int command_status(struct ctl *ctl)
     fprintf(ctl->out, "cluster   %s\n", ctl_text(cluster, "id"));
     print_node(ctl->out, json_object_get(answer, "node"), log);
     print_log(ctl->out, log);
+    print_fetch(ctl->out, json_object_get(answer, "fetch"));
     print_space(ctl->out, json_object_get(answer, "space"));
     fprintf(ctl->out, "clients   %lld, with %lld sessions, %lld opens, %lld locked ranges, %lld connections\n",
             ctl_number(counts, "clients"), ctl_number(counts, "sessions"), ctl_number(counts, "opens"),

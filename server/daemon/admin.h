@@ -31,6 +31,11 @@ struct admin_node_status {
     uint64_t free_bytes;
     uint64_t total_bytes;
     uint64_t uptime_ms; /* the cluster's, as the leases see it */
+    /* Another node's state that is being fetched, as this one is too far behind. */
+    uint64_t fetches_from;  /* the node; 0: nothing is fetched */
+    uint64_t fetched_index; /* the state's last entry; 0: not known yet */
+    uint64_t fetched_bytes;
+    uint64_t fetch_bytes; /* of all of it */
 };
 
 /* A member of the cluster as this node sees it. */

@@ -57,10 +57,10 @@ void admin_node_list(struct admin_request *request, struct admin_answer *answer)
 static bool transfer_judge(const struct admin_member *members, size_t count, uint64_t target,
                            struct admin_answer *answer)
 {
-    size_t others = 0;
+    size_t voters = 0;
     for (size_t i = 0; i < count; i++)
-        others += members[i].voter;
-    if (others < 2) {
+        voters += members[i].voter;
+    if (voters < 2) {
         admin_answer_error(answer, 409, "there is no other voter that could lead");
         return false;
     }

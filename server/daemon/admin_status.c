@@ -81,6 +81,16 @@ static json_t *status_space(struct admin_request *request, const struct admin_no
                      admin_number(status->total_bytes), "low", space_low(request->view, request->arena));
 }
 
+/* null, or how far the fetch of another node's state is. */
+static json_t *status_fetch(const struct admin_node_status *status)
+{
+    if (status->fetches_from == 0)
+        return json_null();
+    return json_pack("{s:o,s:o,s:o,s:o}", "node", admin_number(status->fetches_from), "index",
+                     admin_number(status->fetched_index), "bytes", admin_number(status->fetched_bytes), "total_bytes",
+                     admin_number(status->fetch_bytes));
+}
+
 void admin_status(struct admin_request *request, struct admin_answer *answer)
 {
     struct admin_node_status status;
@@ -97,6 +107,7 @@ void admin_status(struct admin_request *request, struct admin_answer *answer)
     json_t *cluster = json_pack("{s:o,s:o}", "id", admin_hex(slice_make(status.cluster_id, sizeof(status.cluster_id))),
                                 "uptime_ms", admin_number(status.uptime_ms));
     admin_answer_json(answer, 200,
-                      json_pack("{s:o,s:o,s:o,s:o,s:o}", "cluster", cluster, "node", node, "log", status_log(&status),
-                                "space", status_space(request, &status), "counts", status_counts(request)));
+                      json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "cluster", cluster, "node", node, "log",
+                                status_log(&status), "space", status_space(request, &status), "fetch",
+                                status_fetch(&status), "counts", status_counts(request)));
 }

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "cluster/big_endian.h"
 #include "proto/log_codec.h"
 #include "proto/log_entry.h"
 #include "statestore/machine/block.h"
@@ -184,8 +185,7 @@ static void applier_note_configuration(struct applier *applier, struct transacti
 {
     struct slice bytes = buffer_slice(entry->bytes);
     uint8_t *value = arena_alloc(&applier->arena, 8 + bytes.size_bytes);
-    for (unsigned i = 0; i < 8; i++)
-        value[i] = (uint8_t)(entry->index >> (56 - 8 * i));
+    put_u64(value, entry->index);
     memcpy(value + 8, bytes.data, bytes.size_bytes);
     transaction_put(transaction, slice_make(configuration_key, sizeof(configuration_key)),
                     slice_make(value, 8 + bytes.size_bytes));
@@ -282,8 +282,7 @@ enum status applier_flushed(struct applier *applier, uint64_t index)
 {
     CHECK(applier->flushing);
     uint8_t value[8];
-    for (unsigned i = 0; i < 8; i++)
-        value[i] = (uint8_t)(index >> (56 - 8 * i));
+    put_u64(value, index);
     struct transaction transaction;
     arena_reset(&applier->arena);
     transaction_init(&transaction, kv_store_present(applier->store), &applier->arena);
@@ -302,8 +301,7 @@ uint64_t applier_synced_index(struct applier *applier)
     arena_reset(&applier->arena);
     if (kv_get(kv_store_present(applier->store), slice_make(synced_key, sizeof(synced_key)), &applier->arena, &value)) {
         CHECK(value.size_bytes == 8);
-        for (unsigned i = 0; i < 8; i++)
-            index = index << 8 | value.data[i];
+        index = get_u64(value.data);
     }
     return index;
 }
@@ -342,14 +340,11 @@ enum status applier_redo_blocks(struct applier *applier, const struct replica_en
 static bool applier_configuration(struct applier *applier, struct log_snapshot *log)
 {
     struct slice value;
-    uint64_t index = 0;
     if (!kv_get(kv_store_present(applier->store), slice_make(configuration_key, sizeof(configuration_key)),
                 &applier->arena, &value))
         return false;
     CHECK(value.size_bytes > 8);
-    for (unsigned i = 0; i < 8; i++)
-        index = index << 8 | value.data[i];
-    log->configuration_index = index;
+    log->configuration_index = get_u64(value.data);
     return configuration_decode(slice_from(value, 8), &log->configuration) == STATUS_OK;
 }
 

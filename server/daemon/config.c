@@ -440,13 +440,10 @@ static enum status judge_list(struct reading *reading, const char *key, const ch
 static enum status judge_advertise(struct reading *reading, struct peer_endpoint *self)
 {
     const struct config_address *advertise = &reading->config->advertise;
-    char text[ENDPOINT_TEXT_BYTES];
-    int size_bytes = snprintf(text, sizeof(text), strchr(advertise->host, ':') == NULL ? "%s:%u" : "[%s]:%u",
-                              advertise->host, (unsigned)advertise->port);
-    if ((size_t)size_bytes >= sizeof(text) || endpoint_parse(slice_text(text), self) != STATUS_OK)
-        return complain(reading, "advertise: '%s' is not HOST:PORT", text);
+    if (endpoint_make(advertise->host, advertise->port, self) != STATUS_OK)
+        return complain(reading, "advertise: '%s:%u' is not HOST:PORT", advertise->host, (unsigned)advertise->port);
     if (strcmp(self->host, "0.0.0.0") == 0 || strcmp(self->host, "::") == 0)
-        return complain(reading, "advertise: '%s' is no address that others can call", text);
+        return complain(reading, "advertise: '%s' is no address that others can call", endpoint_print(self).text);
     return STATUS_OK;
 }
 

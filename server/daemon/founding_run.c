@@ -275,13 +275,9 @@ static void on_timer(uv_timer_t *timer)
 /* The list of all, with this node's place in it. */
 static void members_list(const struct config *config, struct founding_options *options)
 {
-    struct peer_endpoint self = {.port = config->advertise.port};
+    struct peer_endpoint self;
     struct endpoint_list *members = &options->members;
-    char text[ENDPOINT_TEXT_BYTES];
-    bool bracketed = strchr(config->advertise.host, ':') != NULL;
-    snprintf(text, sizeof(text), bracketed ? "[%s]:%u" : "%s:%u", config->advertise.host,
-             (unsigned)config->advertise.port);
-    CHECK(endpoint_parse(slice_text(text), &self) == STATUS_OK);
+    CHECK(endpoint_make(config->advertise.host, config->advertise.port, &self) == STATUS_OK);
     CHECK(endpoint_list_add(members, &self));
     for (size_t i = 0; i < config->peer_count; i++) {
         struct peer_endpoint peer;

@@ -16,15 +16,14 @@ void membership_read(struct kv_read *read, uint64_t self, const struct endpoint_
 {
     struct node_walk walk;
     struct node_member member;
-    struct incarnation open;
+    struct incarnation open[CLUSTER_MEMBERS_MAX];
     *membership = (struct membership){0};
+    membership->process_count = incarnation_list(read, arena, open, CLUSTER_MEMBERS_MAX);
+    for (size_t i = 0; i < membership->process_count; i++)
+        membership->processes[i] = (struct raft_loop_process){open[i].node, open[i].id.value};
     node_walk_open(read, arena, &walk);
     for (; node_walk_get(&walk, &member); node_walk_next(&walk)) {
         struct peer_endpoint endpoint;
-        /* A node's row keeps the process that was registered last, open or not. */
-        if (incarnation_get(read, member.incarnation, arena, &open) && membership->process_count < CLUSTER_MEMBERS_MAX)
-            membership->processes[membership->process_count++] =
-                (struct raft_loop_process){member.node, member.incarnation.value};
         if (member.node == self || endpoint_parse(member.advertise, &endpoint) != STATUS_OK)
             continue;
         endpoint.node = member.node;

@@ -10,8 +10,8 @@
 #include "base/limits.h"
 #include "blockstore/block_files.h"
 #include "server/daemon/descriptors.h"
-#include "server/daemon/install.h"
 #include "server/daemon/founding_run.h"
+#include "server/daemon/install.h"
 #include "server/daemon/listener.h"
 #include "server/daemon/node_state.h"
 #include "server/daemon/recovery.h"
@@ -198,7 +198,7 @@ static enum status node_start_threads(struct node *node, char *trouble, size_t r
     struct steward_config steward = {
         .node = node->identity.node_id,
         .nonce = node->applier.nonce,
-        .advertise = node->peers.advertise,
+        .advertise = node->peers.advertise.text,
         .version = QNFS_VERSION,
         .exports = node->config->exports,
         .export_count = node->config->export_count,
@@ -213,18 +213,20 @@ static enum status node_start_threads(struct node *node, char *trouble, size_t r
         .members = node->founders.items,
         .member_count = node->founders.count,
     };
-    struct raft_loop_options loop_options = {.nonce = node->applier.nonce};
-    struct replica_options options = {
-        .id = node->identity.node_id,
-        .election_ms = REPLICA_ELECTION_MS,
-        .heartbeat_ms = REPLICA_HEARTBEAT_MS,
-        .applied_index = machine_whole_index(&node->applier.machine),
-        .uptime_ms = node->applier.machine.uptime_ms,
-        .feature_level = QNFS_FEATURE_LEVEL,
+    struct raft_loop_options options = {
+        .nonce = node->applier.nonce,
+        .replica =
+            {
+                .id = node->identity.node_id,
+                .election_ms = REPLICA_ELECTION_MS,
+                .heartbeat_ms = REPLICA_HEARTBEAT_MS,
+                .applied_index = machine_whole_index(&node->applier.machine),
+                .uptime_ms = node->applier.machine.uptime_ms,
+                .feature_level = QNFS_FEATURE_LEVEL,
+            },
     };
-    node->random.fill(node->random.context, &options.seed, sizeof(options.seed));
-    loop_options.replica = options;
-    struct raft_loop *loop = raft_loop_create(&loop_options, &node->recovered);
+    node->random.fill(node->random.context, &options.replica.seed, sizeof(options.replica.seed));
+    struct raft_loop *loop = raft_loop_create(&options, &node->recovered);
     log_recovered_fini(&node->recovered);
     node->pool = block_pool_create(BLOCK_POOL_THREADS, node->blocks, node->log, node, node_blocks_done);
     node->steward = steward_thread_start(steward_create(&steward, node->random), node->store, node->blocks,
@@ -267,6 +269,7 @@ enum status node_start(const struct config *config, char *const *arguments, cons
     node->started_wall_ns = node->clock.wall_ns(node->clock.context);
     node->started_ms = node->clock.boot_ms(node->clock.context);
     node->loop_count = node_loop_count(config);
+    node->silent = true; /* until the raft loop says otherwise */
     node->budget.most = descriptors_for_clients(log);
     bool inherited;
     enum status status = listener_open(&config->nfs, &node->listen_descriptor, &inherited, trouble, room);

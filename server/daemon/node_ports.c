@@ -186,8 +186,6 @@ static void node_log_space(void *context, enum log_space space)
     atomic_store_explicit(&node->published.log_low, space != LOG_SPACE_GOOD, memory_order_relaxed);
     if (space != LOG_SPACE_GOOD)
         applier_thread_flush(node->apply); /* so that the log can be cut */
-    if (space == LOG_SPACE_FULL && atomic_load(&node->leader))
-        replica_thread_transfer(node->replica, 0); /* others may have room; nothing happens if there are none */
 }
 
 /* --- copies of the state --- */
@@ -241,12 +239,6 @@ static void node_not_installed(void *context)
 
 /* --- what the raft loop tells --- */
 
-static void node_changed(void *context, const struct replica_member_change *change, enum status status)
-{
-    struct node *node = context;
-    log_line(node->log, LOG_INFO, "change of member %" PRIu64 ": %s", change->id, status_name(status));
-}
-
 static void node_barrier(void *context, uint32_t reader, uint64_t number, uint64_t index)
 {
     struct node *node = context;
@@ -261,7 +253,7 @@ static void node_alive(void *context, bool alive)
     struct node *node = context;
     atomic_store(&node->silent, !alive);
     log_line(node->log, alive ? LOG_INFO : LOG_WARN,
-             alive ? "heard by a leader again" : "no leader hears this node: it answers nothing until one does");
+             alive ? "heard by a leader" : "no leader hears this node: it answers nothing until one does");
 }
 
 static void node_lost(void *context, uint64_t lost, uint64_t incarnation, uint64_t term)
@@ -274,12 +266,12 @@ static void node_lost(void *context, uint64_t lost, uint64_t incarnation, uint64
 /* The slowest of the threads that serve clients or the state; the raft loop knows of itself. */
 static uint64_t node_alive_ms(void *context)
 {
-    const struct node *node = context;
+    struct node *node = context;
     uint64_t alive_ms = applier_thread_alive_ms(node->apply);
     uint64_t writer_ms = replica_thread_alive_ms(node->replica);
     if (writer_ms < alive_ms)
         alive_ms = writer_ms;
-    for (uint32_t loop = 0; loop < atomic_load(&((struct node *)context)->loops_started); loop++) {
+    for (uint32_t loop = 0; loop < atomic_load(&node->loops_started); loop++) {
         uint64_t loop_ms = gateway_thread_alive_ms(node->loops[loop]);
         if (loop_ms < alive_ms)
             alive_ms = loop_ms;
@@ -353,7 +345,9 @@ static void node_status(void *context, struct admin_node_status *status)
 {
     struct node *node = context;
     struct replica_status replica;
+    struct snapshot_receive_status fetch;
     replica_thread_status(node->replica, &replica);
+    snapshot_thread_status(node->snapshot, &fetch);
     *status = (struct admin_node_status){
         .serving = atomic_load(&node->serving),
         .healthy = node_healthy(node),
@@ -363,7 +357,7 @@ static void node_status(void *context, struct admin_node_status *status)
         .leader = replica.role == REPLICA_LEADER,
         .leader_node = replica.leader,
         .term = replica.term,
-        .commit_index = replica.commit_index,
+        .commit_index = atomic_load(&node->published.commit),
         .applied_index = atomic_load(&node->published.index),
         .applied_number = atomic_load(&node->published.command),
         .flushed_index = atomic_load(&node->published.flushed_index),
@@ -373,6 +367,10 @@ static void node_status(void *context, struct admin_node_status *status)
         .free_bytes = atomic_load(&node->published.free_bytes),
         .total_bytes = atomic_load(&node->published.total_bytes),
         .uptime_ms = atomic_load(&node->published.uptime_ms),
+        .fetches_from = fetch.fetching ? fetch.node : 0,
+        .fetched_index = fetch.index,
+        .fetched_bytes = fetch.bytes,
+        .fetch_bytes = fetch.total_bytes,
     };
     memcpy(status->cluster_id, node->identity.cluster_id, sizeof(status->cluster_id));
 }
@@ -462,7 +460,6 @@ struct replica_ports node_replica_ports(struct node *node)
         .lost = node_lost,
         .sick = node_sick,
         .install = node_install,
-        .changed = node_changed,
         .bulk = node_bulk,
         .bulk_lost = node_bulk_lost,
         .alive_ms = node_alive_ms,

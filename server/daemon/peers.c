@@ -4,29 +4,26 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cluster/start_count.h"
+#include "base/check.h"
 #include "server/daemon/version.h"
 
-static void advertise_text(struct peers *peers, const struct config *config)
+/* What was given, or the machine's name, which may be none that others can use. */
+static struct endpoint_text advertise_text(const struct config *config)
 {
     char name[PEER_HOST_MAX_BYTES + 1] = "";
-    const char *host = config->advertise.host;
-    uint16_t port = config->advertise.host != NULL ? config->advertise.port : config->peer.port;
-    if (host == NULL) {
-        if (gethostname(name, sizeof(name) - 1) != 0 || name[0] == '\0')
-            snprintf(name, sizeof(name), "localhost");
-        host = name;
-    }
-    bool bracketed = strchr(host, ':') != NULL;
-    snprintf(peers->advertise, sizeof(peers->advertise), bracketed ? "[%s]:%u" : "%s:%u", host, (unsigned)port);
+    struct peer_endpoint endpoint;
+    if (config->advertise.host != NULL) /* config_read has looked at it */
+        CHECK(endpoint_make(config->advertise.host, config->advertise.port, &endpoint) == STATUS_OK);
+    else if (gethostname(name, sizeof(name) - 1) != 0 || endpoint_make(name, config->peer.port, &endpoint) != STATUS_OK)
+        CHECK(endpoint_make("localhost", config->peer.port, &endpoint) == STATUS_OK);
+    return endpoint_print(&endpoint);
 }
 
 enum status peers_open(struct peers *peers, const struct config *config, const struct disk *disk, char *trouble,
                        size_t room)
 {
-    *peers = (struct peers){0};
-    advertise_text(peers, config);
-    enum status status = start_count_next(disk, &peers->starts);
+    *peers = (struct peers){.advertise = advertise_text(config)};
+    enum status status = data_directory_count_start(disk, &peers->starts);
     if (status != STATUS_OK) {
         snprintf(trouble, room, "data-dir: counting the start: %s", status_name(status));
         return status;
@@ -57,7 +54,7 @@ enum status peers_fit(struct peers *peers, const struct node_identity *identity,
     }
     for (uint32_t i = 0; i < members->count && config->advertise.host == NULL; i++) {
         if (members->items[i].node == identity->node_id)
-            snprintf(peers->advertise, sizeof(peers->advertise), "%s", endpoint_print(&members->items[i]).text);
+            peers->advertise = endpoint_print(&members->items[i]);
     }
     return STATUS_OK;
 }

@@ -10,7 +10,7 @@
 struct peers {
     struct peer_tls_context *tls; /* NULL: no certificate was given, this node is alone */
     uint64_t starts;
-    char advertise[PEER_HOST_MAX_BYTES + 16]; /* HOST:PORT by which others reach it */
+    struct endpoint_text advertise; /* by which others reach it */
 };
 
 /* Reads the certificate and counts the start. STATUS_REFUSED: `trouble` says what is wrong with what was given.

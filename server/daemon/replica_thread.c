@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "cluster/big_endian.h"
 #include "server/daemon/inbox.h"
 
 /* What others send to the raft loop beside proposals and the log writer's replies; on the heap. */
@@ -42,18 +43,18 @@ struct replica_thread {
     uint64_t healthy_ms;
     struct peer_transport *transport; /* NULL: without certificates there are no peers */
     bool ending;                      /* the transport is being closed */
-    uint64_t self;
-    struct inbox messages;  /* struct replica_message: the log writer's replies, and what was applied */
-    struct inbox posts;     /* struct raft_post */
-    struct inbox proposals; /* struct proposal */
-    struct inbox requests;  /* struct log_request, for the writer, and `end` */
+    struct inbox messages;            /* struct replica_message: the log writer's replies, and what was applied */
+    struct inbox posts;               /* struct raft_post */
+    struct inbox proposals;           /* struct proposal */
+    struct inbox requests;            /* struct log_request, for the writer, and `end` */
     struct list_link end;
     pthread_t raft_thread;
     pthread_t writer_thread;
     atomic_bool stopping;
     atomic_uint_least64_t raft_alive_ms;
     atomic_uint_least64_t writer_busy_ms; /* since when it works; 0: it waits for work */
-    pthread_mutex_t status_mutex;
+    bool role_new;                        /* the status is out of date in what matters */
+    pthread_mutex_t status_mutex;         /* over the next */
     struct replica_status status;
     struct raft_loop_peer_status peers[CLUSTER_MEMBERS_MAX];
     size_t peer_count;
@@ -91,15 +92,18 @@ static void carry_replica(struct replica_thread *thread, const struct replica_ac
         atomic_store_explicit(&thread->published->commit, action->index, memory_order_release);
         break;
     case REPLICA_ACTION_APPLY: ports->apply(ports->context, &action->entry); break;
-    case REPLICA_ACTION_ROLE: ports->role(ports->context, action->role, action->term, action->leader); break;
+    case REPLICA_ACTION_ROLE:
+        thread->role_new = true;
+        ports->role(ports->context, action->role, action->term, action->leader);
+        break;
     case REPLICA_ACTION_REFUSED: /* it waits in our inbox instead, where the parked compounds bound it */
         inbox_post(&thread->proposals, &action->proposal->link);
         break;
     case REPLICA_ACTION_SPACE: ports->space(ports->context, action->space); break;
     case REPLICA_ACTION_INSTALL: ports->install(ports->context, action->leader, action->snapshot->index); break;
-    case REPLICA_ACTION_CHANGED: ports->changed(ports->context, &action->change, action->status); break;
-    case REPLICA_ACTION_SEND:
-    case REPLICA_ACTION_FORWARD: CHECK(false); break; /* the actor makes frames of them */
+    case REPLICA_ACTION_CHANGED: /* nobody here asks for a change of the membership */
+    case REPLICA_ACTION_SEND:    /* the actor makes frames of these two */
+    case REPLICA_ACTION_FORWARD: CHECK(false); break;
     }
 }
 
@@ -242,15 +246,22 @@ static void timer_set(struct replica_thread *thread)
     CHECK(uv_timer_start(&thread->timer, on_timer, at_ms - now_ms, 0) == 0);
 }
 
+static void status_copy(struct replica_thread *thread)
+{
+    thread->role_new = false;
+    pthread_mutex_lock(&thread->status_mutex);
+    raft_loop_status(thread->loop, &thread->status);
+    thread->peer_count = raft_loop_peers(thread->loop, thread->peers, CLUSTER_MEMBERS_MAX);
+    pthread_mutex_unlock(&thread->status_mutex);
+}
+
 /* Ends every callback of the loop. */
 static void raft_settle(struct replica_thread *thread)
 {
     timer_set(thread);
     atomic_store_explicit(&thread->raft_alive_ms, now_of(thread), memory_order_relaxed);
-    pthread_mutex_lock(&thread->status_mutex);
-    raft_loop_status(thread->loop, &thread->status);
-    thread->peer_count = raft_loop_peers(thread->loop, thread->peers, CLUSTER_MEMBERS_MAX);
-    pthread_mutex_unlock(&thread->status_mutex);
+    if (thread->role_new)
+        status_copy(thread);
 }
 
 /* Everything that has come, proposals last: they are packed together with what the messages before made possible. */
@@ -276,6 +287,7 @@ static void on_timer(uv_timer_t *timer)
     }
     struct raft_loop_message tick = {.kind = RAFT_LOOP_TICK};
     raft_step(thread, &tick);
+    status_copy(thread);
     raft_settle(thread);
 }
 
@@ -337,6 +349,7 @@ static void *raft_main(void *context)
     struct replica_message start = {.kind = REPLICA_START};
     list_init(&start.proposals);
     step_replica(thread, &start);
+    status_copy(thread);
     raft_settle(thread);
     uv_run(&thread->uv, UV_RUN_DEFAULT); /* until the stop leaves nothing to wait for */
     return NULL;
@@ -456,13 +469,6 @@ void replica_thread_transfer(struct replica_thread *thread, uint64_t node)
     inbox_post(&thread->messages, &message_create(REPLICA_TRANSFER, node)->link);
 }
 
-void replica_thread_change(struct replica_thread *thread, const struct replica_member_change *change)
-{
-    struct replica_message *message = message_create(REPLICA_CHANGE, 0);
-    message->change = *change;
-    inbox_post(&thread->messages, &message->link);
-}
-
 static void post_message(struct replica_thread *thread, const struct raft_loop_message *message)
 {
     struct raft_post *post = post_create(RAFT_POST_MESSAGE);
@@ -473,10 +479,8 @@ static void post_message(struct replica_thread *thread, const struct raft_loop_m
 void replica_thread_hash(struct replica_thread *thread, uint64_t index, struct hash128 hash)
 {
     struct raft_loop_message message = {.kind = RAFT_LOOP_HASH, .index = index};
-    for (unsigned i = 0; i < 8; i++) {
-        message.hash[i] = (uint8_t)(hash.high >> (56 - 8 * i));
-        message.hash[8 + i] = (uint8_t)(hash.low >> (56 - 8 * i));
-    }
+    put_u64(message.hash, hash.high);
+    put_u64(message.hash + 8, hash.low);
     post_message(thread, &message);
 }
 

@@ -29,8 +29,6 @@ struct replica_ports {
     void (*install)(void *context, uint64_t leader, uint64_t index);
     /* This node leads though one of its threads stands still, and nobody takes over: it must not go on like this. */
     void (*sick)(void *context);
-    /* A change of the membership was proposed, or will not be. */
-    void (*changed)(void *context, const struct replica_member_change *change, enum status status);
     /* A frame on the bulk channel; read now, not kept. */
     void (*bulk)(void *context, uint64_t node, const struct peer_frame *frame);
     /* The bulk connection over which a member was heard has ended. */
@@ -92,8 +90,6 @@ void replica_thread_members(struct replica_thread *thread, const struct peer_end
 
 /* Hands leadership to `node` (0: any). Any thread. */
 void replica_thread_transfer(struct replica_thread *thread, uint64_t node);
-/* A change of the membership, answered by ports.changed. Any thread. */
-void replica_thread_change(struct replica_thread *thread, const struct replica_member_change *change);
 
 /* A message for the bulk channel (owner goes along); dropped if its member cannot be sent to, or is slow. Any thread. */
 void replica_thread_bulk(struct replica_thread *thread, struct snapshot_message *message);
@@ -102,7 +98,8 @@ void replica_thread_pin(struct replica_thread *thread, uint64_t index);
 /* What ports.install asked for has come to nothing. Any thread. */
 void replica_thread_not_installed(struct replica_thread *thread);
 
-/* A copy of the replica's status, and of what is known of other members, at most a step old. Any thread. */
+/* A copy of the replica's status, and of what is known of other members: its role and term are those of the last step, the rest is
+ * at most LEASE_PING_MS old. Any thread. */
 void replica_thread_status(struct replica_thread *thread, struct replica_status *status);
 size_t replica_thread_peers(struct replica_thread *thread, struct raft_loop_peer_status *peers, size_t room);
 

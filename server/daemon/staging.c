@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "blockstore/block_files.h"
+#include "cluster/big_endian.h"
 #include "server/daemon/folder.h"
 #include "statestore/machine/block.h"
 #include "statestore/machine/machine.h"
@@ -16,9 +17,6 @@
 #include "statestore/store/schema.h"
 
 #define NAME_PATH_BYTES (STAGING_PATH_BYTES + PEER_SNAPSHOT_NAME_MAX_BYTES + 2u)
-/* The staged state is looked at once. */
-#define STAGED_CACHE_BYTES ((size_t)16 << 20)
-#define STAGED_WRITE_BUFFER_BYTES ((size_t)4 << 20)
 
 static void path_join(char *path, size_t room, const char *folder, const char *name)
 {
@@ -181,8 +179,7 @@ enum status staging_list(struct staging *staging, struct block_id after, struct 
     uint8_t start[9] = {SCHEMA_BLOCK};
     struct kv_cursor cursor;
     struct arena arena;
-    for (unsigned i = 0; i < 8; i++)
-        start[1 + i] = (uint8_t)((after.value + 1) >> (56 - 8 * i));
+    put_u64(start + 1, after.value + 1);
     *count = 0;
     arena_init(&arena);
     kv_cursor_open(view, slice_make(&prefix, 1), slice_make(start, sizeof(start)), &arena, &cursor);

@@ -91,6 +91,29 @@ static void test_members_and_promises(void **state)
     disk_memory_fini(&memory);
 }
 
+static void test_starts_count_up_over_crashes(void **state)
+{
+    (void)state;
+    struct disk_memory memory;
+    uint64_t count;
+    disk_memory_init(&memory, 1);
+    struct disk disk = disk_memory_port(&memory);
+    for (uint64_t start = 1; start <= 5; start++) {
+        assert_int_equal(data_directory_count_start(&disk, &count), STATUS_OK);
+        assert_int_equal(count, start);
+        disk_memory_crash(&memory);
+    }
+    assert_int_equal(disk_memory_file(&memory, "starts").size_bytes, 20);
+    for (uint64_t at = 0; at < 20; at++) {
+        disk_memory_damage(&memory, "starts", at, 1);
+        assert_int_equal(data_directory_count_start(&disk, &count), STATUS_BAD_DATA);
+        disk_memory_damage(&memory, "starts", at, 1);
+    }
+    assert_int_equal(data_directory_count_start(&disk, &count), STATUS_OK);
+    assert_int_equal(count, 6);
+    disk_memory_fini(&memory);
+}
+
 static void test_lock(void **state)
 {
     (void)state;
@@ -161,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_members_and_promises),
+        cmocka_unit_test(test_starts_count_up_over_crashes),
         cmocka_unit_test(test_lock),
         cmocka_unit_test(test_bootstrap_crash_at_every_operation),
     };

@@ -36,6 +36,23 @@ static void test_good_ones(void **state)
     assert_string_equal(endpoint_print(&long_one).text, longest);
 }
 
+static void test_made_of_two_parts(void **state)
+{
+    (void)state;
+    struct peer_endpoint endpoint;
+    assert_int_equal(endpoint_make("Node-1", 7049, &endpoint), STATUS_OK);
+    assert_string_equal(endpoint_print(&endpoint).text, "node-1:7049");
+    assert_int_equal(endpoint_make("fe80::1%eth0", 1, &endpoint), STATUS_OK);
+    assert_string_equal(endpoint_print(&endpoint).text, "[fe80::1%eth0]:1");
+    assert_int_equal(endpoint_make("", 1, &endpoint), STATUS_BAD_DATA);
+    assert_int_equal(endpoint_make("a", 0, &endpoint), STATUS_BAD_DATA);
+    assert_int_equal(endpoint_make("a b", 1, &endpoint), STATUS_BAD_DATA);
+    char longer[PEER_HOST_MAX_BYTES + 2];
+    memset(longer, 'x', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
+    assert_int_equal(endpoint_make(longer, 1, &endpoint), STATUS_TOO_LARGE);
+}
+
 static void test_bad_ones(void **state)
 {
     (void)state;
@@ -88,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_ones),
+        cmocka_unit_test(test_made_of_two_parts),
         cmocka_unit_test(test_bad_ones),
         cmocka_unit_test(test_lists),
     };

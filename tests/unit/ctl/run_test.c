@@ -103,7 +103,14 @@ static void the_status_is_a_page(void **state)
     fixture->node.status.serving = fixture->node.status.healthy = fixture->node.status.leader = false;
     assert_int_equal(run(fixture, "status"), 0);
     assert_non_null(strstr(fixture->out, "state     not serving, NOT HEALTHY, not leader in term 3\n"));
+    assert_null(strstr(fixture->out, "fetching"));
+    fixture->node.status.fetches_from = 2;
+    fixture->node.status.fetched_bytes = 1 << 20;
+    fixture->node.status.fetch_bytes = 8 << 20;
+    assert_int_equal(run(fixture, "status"), 0);
+    assert_non_null(strstr(fixture->out, "fetching  the state of node 2, 1.0 MiB of 8.0 MiB\n"));
     json_t *value = json_of(fixture, "--json status");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(value, "fetch"), "node")), 2);
     assert_true(json_is_false(json_object_get(json_object_get(value, "node"), "serving")));
     json_decref(value);
 }
