@@ -89,24 +89,13 @@ static const char *change_info_check(const struct change_info4 *info, uint64_t b
 
 static void build_open(struct world *world, struct nfs_compound_builder *builder, enum createmode4 mode)
 {
-    struct bitmap4 mask = {0};
-    bitmap4_add(&mask, FATTR4_MODE);
-    struct nfs4_attributes attributes = {.mode = 0644};
-    struct fattr4 initial = nfs4_fattr_for_set(&mask, &attributes, builder->arena);
-    union nfs4_args args = {.opopen = {.share_access = OPEN4_SHARE_ACCESS_BOTH | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
-                                       .owner = {world->worker.session.clientid, slice_text(world->new_name)},
-                                       .openhow = {.opentype = OPEN4_CREATE, .how = {.mode = mode}},
-                                       .claim = {CLAIM_NULL, {.file = slice_text(world->new_name)}}}};
-    if (mode == EXCLUSIVE4_1) {
-        struct creatverfattr *both = &args.opopen.openhow.how.u.ch_createboth;
-        both->cva_attrs = initial;
-        for (size_t i = 0; i < NFS4_VERIFIER_SIZE; i++)
-            both->cva_verf.data[i] = (uint8_t)world_random(world, 256);
-    } else {
-        args.opopen.openhow.how.u.createattrs = initial;
-    }
+    const struct nfs_open open = {.clientid = world->worker.session.clientid,
+                                  .owner = world->new_name,
+                                  .name = world->new_name,
+                                  .mode = mode,
+                                  .verifier = random_seeded_next(&world->random)};
     nfs_add_putfh(builder, world->directory);
-    nfs_compound_add(builder, OP_OPEN, &args);
+    nfs_add_open(builder, &open);
     nfs_compound_add(builder, OP_GETFH, NULL);
 }
 static void build_unchecked(struct world *world, struct nfs_compound_builder *builder)
@@ -318,11 +307,8 @@ static void build_setattr(struct world *world, struct nfs_compound_builder *buil
 
 static const char *size_check(struct nfs_reply *reply, uint64_t size)
 {
-    union nfs4_result result;
-    struct nfs4_attributes attributes = {0};
-    struct bitmap4 supported = nfs4_attributes_supported(1);
-    if (!nfs_reply_find(reply, OP_GETATTR, &result) ||
-        nfs4_fattr_decode(&result.opgetattr.resok4.obj_attributes, &supported, NFS4_FATTR_ANY, &attributes) != NFS4_OK)
+    struct nfs4_attributes attributes;
+    if (!nfs_reply_attributes(reply, &attributes))
         return "GETATTR is missing";
     return attributes.size == size ? NULL : "the size is wrong";
 }

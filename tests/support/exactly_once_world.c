@@ -73,13 +73,11 @@ bool world_look(struct world *world, struct arena *arena, struct world_snapshot 
 
     struct nfs_reply reply;
     union nfs4_result result;
-    struct nfs4_attributes attributes = {0};
-    struct bitmap4 supported = nfs4_attributes_supported(1);
+    struct nfs4_attributes attributes;
     if (rpc_peer_run(&world->observer, &builder, &reply) != NFS4_OK || !nfs_reply_find(&reply, OP_PUTFH, &result))
         return false;
     snapshot->bytes = slice_make(reply.x.next, xdr_remaining(&reply.x));
-    if (!nfs_reply_find(&reply, OP_GETATTR, &result) ||
-        nfs4_fattr_decode(&result.opgetattr.resok4.obj_attributes, &supported, NFS4_FATTR_ANY, &attributes) != NFS4_OK)
+    if (!nfs_reply_attributes(&reply, &attributes))
         return false;
     snapshot->directory_change = attributes.change;
     snapshot->directory_links = attributes.numlinks;
@@ -130,11 +128,8 @@ static const char *data_open(struct world *world, struct arena *arena)
     struct nfs_compound_builder builder;
     nfs_session_start(&world->worker.session, &builder, arena, 4096, 0, true);
     nfs_add_putfh(&builder, world->directory);
-    union nfs4_args args = {.opopen = {.share_access = OPEN4_SHARE_ACCESS_BOTH | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
-                                       .owner = {world->worker.session.clientid, slice_text("opener")},
-                                       .openhow = {.opentype = OPEN4_CREATE, .how = {.mode = GUARDED4}},
-                                       .claim = {CLAIM_NULL, {.file = slice_text("data")}}}};
-    nfs_compound_add(&builder, OP_OPEN, &args);
+    const struct nfs_open open = {world->worker.session.clientid, "opener", "data", GUARDED4, 0};
+    nfs_add_open(&builder, &open);
     nfs_compound_add(&builder, OP_GETFH, NULL);
     struct nfs_reply reply;
     union nfs4_result result;

@@ -74,6 +74,26 @@ void nfs_add_remove(struct nfs_compound_builder *builder, struct slice name)
     nfs_compound_add(builder, OP_REMOVE, &args);
 }
 
+void nfs_add_open(struct nfs_compound_builder *builder, const struct nfs_open *open)
+{
+    struct bitmap4 mask = {0};
+    bitmap4_add(&mask, FATTR4_MODE);
+    struct nfs4_attributes attributes = {.mode = 0644};
+    struct fattr4 initial = nfs4_fattr_for_set(&mask, &attributes, builder->arena);
+    union nfs4_args args = {.opopen = {.share_access = OPEN4_SHARE_ACCESS_BOTH | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
+                                       .owner = {open->clientid, slice_text(open->owner)},
+                                       .openhow = {.opentype = OPEN4_CREATE, .how = {.mode = open->mode}},
+                                       .claim = {CLAIM_NULL, {.file = slice_text(open->name)}}}};
+    if (open->mode == EXCLUSIVE4_1) {
+        struct creatverfattr *both = &args.opopen.openhow.how.u.ch_createboth;
+        both->cva_attrs = initial;
+        memcpy(both->cva_verf.data, &open->verifier, sizeof(both->cva_verf.data));
+    } else {
+        args.opopen.openhow.how.u.createattrs = initial;
+    }
+    nfs_compound_add(builder, OP_OPEN, &args);
+}
+
 struct nfs_request nfs_compound_finish(struct nfs_compound_builder *builder)
 {
     CHECK(!builder->x.failed);
@@ -133,6 +153,16 @@ bool nfs_reply_find(struct nfs_reply *reply, enum opnum4 op, union nfs4_result *
             return true;
     }
     return false;
+}
+
+bool nfs_reply_attributes(struct nfs_reply *reply, struct nfs4_attributes *attributes)
+{
+    union nfs4_result result;
+    struct bitmap4 supported = nfs4_attributes_supported(1);
+    *attributes = (struct nfs4_attributes){0};
+    return nfs_reply_find(reply, OP_GETATTR, &result) &&
+           nfs4_fattr_decode(&result.opgetattr.resok4.obj_attributes, &supported, NFS4_FATTR_ANY, attributes) ==
+               NFS4_OK;
 }
 
 enum nfsstat4 nfs_reply_status(struct slice record, struct arena *arena)

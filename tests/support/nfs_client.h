@@ -52,6 +52,18 @@ void nfs_add_getattr(struct nfs_compound_builder *builder, const struct bitmap4 
 void nfs_add_create(struct nfs_compound_builder *builder, enum nfs_ftype4 type, struct slice name);
 void nfs_add_remove(struct nfs_compound_builder *builder, struct slice name);
 
+/* What nfs_add_open opens. */
+struct nfs_open {
+    uint64_t clientid;
+    const char *owner;
+    const char *name;
+    enum createmode4 mode;
+    uint64_t verifier; /* for EXCLUSIVE4_1 */
+};
+
+/* OPEN of a name for reading and writing that creates the file, mode 0644; no delegation is wanted. */
+void nfs_add_open(struct nfs_compound_builder *builder, const struct nfs_open *open);
+
 /* Ends it. */
 struct nfs_request nfs_compound_finish(struct nfs_compound_builder *builder);
 
@@ -77,6 +89,9 @@ bool nfs_reply_next(struct nfs_reply *reply, enum opnum4 *op, union nfs4_result 
 
 /* Goes on to the next result of the operation; false if there is none. */
 bool nfs_reply_find(struct nfs_reply *reply, enum opnum4 op, union nfs4_result *result);
+
+/* Goes on to the next GETATTR; false if there is none, or what it says does not decode. */
+bool nfs_reply_attributes(struct nfs_reply *reply, struct nfs4_attributes *attributes);
 
 /* The compound's status in one step; NFS4ERR_BADXDR if the record is not a COMPOUND's reply. */
 enum nfsstat4 nfs_reply_status(struct slice record, struct arena *arena);

@@ -65,16 +65,13 @@ static const char *places_make(struct takeover *run, struct rpc_peer *peer, stru
     }
 
     uint8_t zeros[TAKEOVER_REGIONS * TAKEOVER_REGION_BYTES] = {0};
-    union nfs4_args args = {.opopen = {.share_access = OPEN4_SHARE_ACCESS_BOTH | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
-                                       .owner = {peer->session.clientid, slice_text("counters")},
-                                       .openhow = {.opentype = OPEN4_CREATE, .how = {.mode = GUARDED4}},
-                                       .claim = {CLAIM_NULL, {.file = slice_text("counters")}}}};
+    const struct nfs_open open = {peer->session.clientid, "counters", "counters", GUARDED4, 0};
     union nfs4_args write = {.opwrite = {.stateid = {.seqid = 1}, .stable = FILE_SYNC4}};
     union nfs4_args close = {.opclose = {.open_stateid = {.seqid = 1}}};
     write.opwrite.data = slice_make(zeros, sizeof(zeros));
     nfs_session_start(&peer->session, &builder, arena, 4096, 0, true);
     nfs_add_putfh(&builder, run->directories[0]);
-    nfs_compound_add(&builder, OP_OPEN, &args);
+    nfs_add_open(&builder, &open);
     nfs_compound_add(&builder, OP_GETFH, NULL);
     nfs_compound_add(&builder, OP_WRITE, &write); /* with the current stateid (RFC 8881 section 16.2.3.1.2) */
     nfs_compound_add(&builder, OP_CLOSE, &close);

@@ -40,7 +40,7 @@ const char *takeover_link_note(struct takeover_lane *lane, uint32_t directory, c
 
 /* --- set-up --- */
 
-/* OPEN with creation if it is not there; the change of the directory is noted when there was one. */
+/* OPEN with creation if it is not there. */
 static const char *file_open(struct takeover_client *client, struct takeover_lane *lane, uint32_t directory,
                              const char *name, const char *owner, struct takeover_entry *entry)
 {
@@ -49,13 +49,10 @@ static const char *file_open(struct takeover_client *client, struct takeover_lan
     union nfs4_result opened;
     union nfs4_result handle;
     struct arena *arena = &lane->arena;
-    union nfs4_args args = {.opopen = {.share_access = OPEN4_SHARE_ACCESS_BOTH | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
-                                       .owner = {client->peer.session.clientid, slice_text(owner)},
-                                       .openhow = {.opentype = OPEN4_CREATE, .how = {.mode = UNCHECKED4}},
-                                       .claim = {CLAIM_NULL, {.file = slice_text(name)}}}};
+    const struct nfs_open open = {client->peer.session.clientid, owner, name, UNCHECKED4, 0};
     nfs_session_start(&client->peer.session, &builder, arena, 4096, 0, true);
     nfs_add_putfh(&builder, client->run->directories[directory]);
-    nfs_compound_add(&builder, OP_OPEN, &args);
+    nfs_add_open(&builder, &open);
     nfs_compound_add(&builder, OP_GETFH, NULL);
     if (rpc_peer_run(&client->peer, &builder, &reply) != NFS4_OK || !nfs_reply_find(&reply, OP_OPEN, &opened) ||
         !nfs_reply_find(&reply, OP_GETFH, &handle))
@@ -75,7 +72,7 @@ static const char *lane_begin(struct takeover_client *client, struct takeover_la
 {
     char name[TAKEOVER_NAME_BYTES];
     char owner[TAKEOVER_NAME_BYTES];
-    struct takeover_entry counters;
+    struct takeover_entry counters = {0};
     snprintf(name, sizeof(name), "data-%u-%u", client->number, lane->slot);
     const char *wrong = file_open(client, lane, lane->slot % TAKEOVER_DIRECTORIES, name, name, &lane->data);
     snprintf(owner, sizeof(owner), "counter %u", lane->slot);

@@ -119,24 +119,13 @@ static bool choose_pair(struct takeover_lane *lane)
 static void open_build(struct takeover_lane *lane, struct nfs_compound_builder *builder, const char *name,
                        uint32_t directory, enum createmode4 mode)
 {
-    struct bitmap4 mask = {0};
-    bitmap4_add(&mask, FATTR4_MODE);
-    struct nfs4_attributes attributes = {.mode = 0644};
-    struct fattr4 initial = nfs4_fattr_for_set(&mask, &attributes, builder->arena);
-    union nfs4_args args = {.opopen = {.share_access = OPEN4_SHARE_ACCESS_BOTH | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
-                                       .owner = {lane->client->peer.session.clientid, slice_text(name)},
-                                       .openhow = {.opentype = OPEN4_CREATE, .how = {.mode = mode}},
-                                       .claim = {CLAIM_NULL, {.file = slice_text(name)}}}};
-    if (mode == EXCLUSIVE4_1) {
-        struct creatverfattr *both = &args.opopen.openhow.how.u.ch_createboth;
-        uint64_t verifier = random_seeded_next(&lane->client->random);
-        both->cva_attrs = initial;
-        memcpy(both->cva_verf.data, &verifier, sizeof(both->cva_verf.data));
-    } else {
-        args.opopen.openhow.how.u.createattrs = initial;
-    }
+    const struct nfs_open open = {.clientid = lane->client->peer.session.clientid,
+                                  .owner = name,
+                                  .name = name,
+                                  .mode = mode,
+                                  .verifier = random_seeded_next(&lane->client->random)};
     nfs_add_putfh(builder, directory_of(lane, directory));
-    nfs_compound_add(builder, OP_OPEN, &args);
+    nfs_add_open(builder, &open);
     nfs_compound_add(builder, OP_GETFH, NULL);
 }
 
@@ -333,16 +322,6 @@ static struct bitmap4 change_and_size(void)
     return mask;
 }
 
-static bool attributes_next(struct nfs_reply *reply, struct nfs4_attributes *attributes)
-{
-    union nfs4_result result;
-    struct bitmap4 supported = nfs4_attributes_supported(1);
-    *attributes = (struct nfs4_attributes){0};
-    return nfs_reply_find(reply, OP_GETATTR, &result) &&
-           nfs4_fattr_decode(&result.opgetattr.resok4.obj_attributes, &supported, NFS4_FATTR_ANY, attributes) ==
-               NFS4_OK;
-}
-
 static bool choose_append(struct takeover_lane *lane)
 {
     static const uint32_t most[] = {64, 64, 4000, 100000};
@@ -373,8 +352,8 @@ static const char *accept_append(struct takeover_lane *lane, struct nfs_reply *r
     struct nfs4_attributes after;
     if (reply->head.status != NFS4_OK)
         return status_text(lane, reply);
-    if (!attributes_next(reply, &before) || !nfs_reply_find(reply, OP_WRITE, &written) ||
-        !attributes_next(reply, &after))
+    if (!nfs_reply_attributes(reply, &before) || !nfs_reply_find(reply, OP_WRITE, &written) ||
+        !nfs_reply_attributes(reply, &after))
         return "GETATTR or WRITE is missing";
     if (written.opwrite.resok4.count != lane->amount || written.opwrite.resok4.committed != FILE_SYNC4)
         return "WRITE wrote less, or not stably";
@@ -403,7 +382,7 @@ static const char *accept_look(struct takeover_lane *lane, struct nfs_reply *rep
     struct nfs4_attributes attributes;
     if (reply->head.status != NFS4_OK)
         return status_text(lane, reply);
-    if (!attributes_next(reply, &attributes) || !nfs_reply_find(reply, OP_GETFH, &handle))
+    if (!nfs_reply_attributes(reply, &attributes) || !nfs_reply_find(reply, OP_GETFH, &handle))
         return "GETATTR or GETFH is missing";
     if (attributes.change < lane->seen_before)
         return "a stale read: older than an acknowledged change";

@@ -12,18 +12,14 @@ bool takeover_change(struct rpc_peer *peer, struct slice handle, uint64_t *chang
     struct arena arena;
     struct nfs_compound_builder builder;
     struct nfs_reply reply;
-    union nfs4_result result;
     struct bitmap4 mask = {0};
-    struct bitmap4 supported = nfs4_attributes_supported(1);
     struct nfs4_attributes attributes = {0};
     bitmap4_add(&mask, FATTR4_CHANGE);
     arena_init(&arena);
     nfs_session_start(&peer->session, &builder, &arena, 4096, 0, false);
     nfs_add_putfh(&builder, handle);
     nfs_add_getattr(&builder, &mask);
-    bool good =
-        rpc_peer_run(peer, &builder, &reply) == NFS4_OK && nfs_reply_find(&reply, OP_GETATTR, &result) &&
-        nfs4_fattr_decode(&result.opgetattr.resok4.obj_attributes, &supported, NFS4_FATTR_ANY, &attributes) == NFS4_OK;
+    bool good = rpc_peer_run(peer, &builder, &reply) == NFS4_OK && nfs_reply_attributes(&reply, &attributes);
     *change = attributes.change;
     arena_fini(&arena);
     return good;
@@ -253,7 +249,6 @@ static bool watcher_look(struct takeover_watcher *watcher, struct arena *arena)
     struct takeover *run = watcher->run;
     struct nfs_compound_builder builder;
     struct bitmap4 mask = {0};
-    struct bitmap4 supported = nfs4_attributes_supported(1);
     uint64_t seen[TAKEOVER_DIRECTORIES];
     bitmap4_add(&mask, FATTR4_CHANGE);
     nfs_session_start(&watcher->peer.session, &builder, arena, 4096, 0, false);
@@ -272,11 +267,8 @@ static bool watcher_look(struct takeover_watcher *watcher, struct arena *arena)
     bool good = nfs_reply_open(&reply, record, arena) && reply.head.status == NFS4_OK;
     nfs_session_done(&watcher->peer.session, 0);
     for (uint32_t directory = 0; directory < TAKEOVER_DIRECTORIES && good; directory++) {
-        union nfs4_result result;
-        struct nfs4_attributes attributes = {0};
-        good = nfs_reply_find(&reply, OP_GETATTR, &result) &&
-               nfs4_fattr_decode(&result.opgetattr.resok4.obj_attributes, &supported, NFS4_FATTR_ANY, &attributes) ==
-                   NFS4_OK;
+        struct nfs4_attributes attributes;
+        good = nfs_reply_attributes(&reply, &attributes);
         if (good && attributes.change < seen[directory])
             takeover_wrong(run, "a stale read on node %u: directory %u at %llx, but %llx was acknowledged before",
                            watcher->node + 1, directory, (unsigned long long)attributes.change,
