@@ -185,7 +185,8 @@ static void threads_run(struct takeover *run)
         pthread_join(run->watchers[i].thread, NULL);
 }
 
-static void figures_print(const struct takeover *run)
+/* What was done; false if nothing was, or nobody looked: then there is nothing to judge by. */
+static bool figures_print(const struct takeover *run)
 {
     uint64_t operations = 0;
     uint64_t resends = 0;
@@ -207,11 +208,11 @@ static void figures_print(const struct takeover *run)
         counted += atomic_load(&run->counted[i]);
     for (uint32_t i = 0; i < run->options->servers.count; i++)
         looks += run->watchers[i].looks;
-    printf("    %llu operations, %zu changes of the shared directories, %zu lost races, %llu counted under locks; %llu "
-           "sent "
-           "again, %llu moves to another node (%llu after silence), %llu looks, %zu faults\n",
+    printf("    %llu operations, %zu changes of the shared directories, %zu lost races, %llu counted under locks; "
+           "%llu sent again, %llu moves to another node (%llu after silence), %llu looks, %zu faults\n",
            (unsigned long long)operations, links, misses, (unsigned long long)counted, (unsigned long long)resends,
            (unsigned long long)moves, (unsigned long long)silences, (unsigned long long)looks, run->faults.count);
+    return links > 0 && looks > 0;
 }
 
 /* One line a part; each part is judged even when another is wrong, as far as it can be. */
@@ -226,7 +227,8 @@ static bool part_print(const struct takeover *run, const char *part, bool good)
 
 static bool judge(struct takeover *run)
 {
-    bool good = part_print(run, "replies", !atomic_load(&run->failed));
+    bool busy = figures_print(run);
+    bool good = part_print(run, "replies", busy && !atomic_load(&run->failed));
     if (!good)
         return false;
     uint64_t last_change[TAKEOVER_DIRECTORIES] = {0};
@@ -255,7 +257,6 @@ bool takeover_run(const struct takeover_options *options)
     bool good = wrong == NULL;
     if (good) {
         threads_run(run);
-        figures_print(run);
         good = judge(run);
     } else {
         printf("FAILED takeover/setup: %s (seed %llu)\n", wrong, (unsigned long long)options->seed);

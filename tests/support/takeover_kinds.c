@@ -1,5 +1,6 @@
-/* What the lanes of takeover.h do: for each kind of request how it is chosen, built and judged, side by side. One file, although a
- * long one, because each is a few lines that read like its neighbours, and the table at the end is all that others see. */
+/* What the lanes of takeover.h do: for each kind of request how it is chosen, built and judged, side by side. One file,
+ * although a long one, because each is a few lines that read like its neighbours, and the table at the end is all that
+ * others see. */
 #include "tests/support/takeover_run.h"
 
 #include <stdio.h>

@@ -219,8 +219,9 @@ const char *takeover_client_begin(struct takeover_client *client);
 void *takeover_client_run(void *client);
 void takeover_client_end(struct takeover_client *client);
 
-/* takeover_history.c: chains and races. */
+/* takeover_history.c: chains and races; whether a shared name is there after the last change that was acknowledged. */
 bool takeover_history_check(struct takeover *run, uint64_t last_change[TAKEOVER_DIRECTORIES]);
+bool takeover_race_present(const struct takeover *run, int32_t race);
 
 /* takeover_verify.c: what one node shows in the end, and a thread that looks at it all the time. */
 bool takeover_verify(struct takeover *run, uint32_t node, uint64_t last_change[TAKEOVER_DIRECTORIES]);
@@ -231,8 +232,5 @@ bool takeover_change(struct rpc_peer *peer, struct slice handle, uint64_t *chang
 
 /* takeover_pauses.c: prints them; false if one was too long. */
 bool takeover_pauses_report(struct takeover *run);
-
-/* takeover_history.c: whether a shared name is there after all changes; valid after takeover_history_check. */
-bool takeover_race_present(const struct takeover *run, int32_t race);
 
 #endif

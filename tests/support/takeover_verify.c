@@ -27,16 +27,11 @@ bool takeover_change(struct rpc_peer *peer, struct slice handle, uint64_t *chang
 
 /* --- names --- */
 
-/* Sorted names, in an arena. */
-struct names {
-    const char **items; /* owned */
-    size_t count;
-    struct takeover_list list;
-};
+/* Lists of names (const char *) that are in an arena. */
 
-static void names_add(struct names *names, const char *name)
+static void names_add(struct takeover_list *names, const char *name)
 {
-    const char **item = takeover_list_add(&names->list, sizeof(*item));
+    const char **item = takeover_list_add(names, sizeof(*item));
     *item = name;
 }
 
@@ -45,16 +40,20 @@ static int name_order(const void *left, const void *right)
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-static void names_sort(struct names *names)
+static void names_sort(struct takeover_list *names)
 {
-    names->items = names->list.items;
-    names->count = names->list.count;
     if (names->count > 0)
-        qsort(names->items, names->count, sizeof(*names->items), name_order);
+        qsort(names->items, names->count, sizeof(const char *), name_order);
+}
+
+static const char *names_at(const struct takeover_list *names, size_t i)
+{
+    return i < names->count ? ((const char **)names->items)[i] : "nothing";
 }
 
 /* What must be in a directory. */
-static void names_expected(const struct takeover *run, uint32_t directory, struct arena *arena, struct names *names)
+static void names_expected(const struct takeover *run, uint32_t directory, struct arena *arena,
+                           struct takeover_list *names)
 {
     for (uint32_t i = 0; i < run->client_count; i++) {
         for (uint32_t slot = 0; slot < run->clients[i].lane_count; slot++) {
@@ -81,7 +80,7 @@ static void names_expected(const struct takeover *run, uint32_t directory, struc
 }
 
 /* What a node shows. */
-static bool names_found(struct rpc_peer *peer, struct slice directory, struct arena *arena, struct names *names)
+static bool names_found(struct rpc_peer *peer, struct slice directory, struct arena *arena, struct takeover_list *names)
 {
     union nfs4_args args = {.opreaddir = {.dircount = 32768, .maxcount = 32768}};
     for (;;) {
@@ -109,23 +108,23 @@ static bool names_found(struct rpc_peer *peer, struct slice directory, struct ar
 static bool names_check(struct takeover *run, uint32_t node, struct rpc_peer *peer, uint32_t directory)
 {
     struct arena arena;
-    struct names expected = {0};
-    struct names found = {0};
+    struct takeover_list expected = {0};
+    struct takeover_list found = {0};
     arena_init(&arena);
     names_expected(run, directory, &arena, &expected);
     bool good = names_found(peer, run->directories[directory], &arena, &found);
     if (!good)
         takeover_wrong(run, "node %u does not list directory %u", node + 1, directory);
     for (size_t i = 0; good && (i < expected.count || i < found.count); i++) {
-        const char *wanted = i < expected.count ? expected.items[i] : "nothing";
-        const char *shown = i < found.count ? found.items[i] : "nothing";
+        const char *wanted = names_at(&expected, i);
+        const char *shown = names_at(&found, i);
         good = strcmp(wanted, shown) == 0;
         if (!good)
             takeover_wrong(run, "node %u shows in directory %u %s where %s must be (%zu names, must be %zu)", node + 1,
                            directory, shown, wanted, found.count, expected.count);
     }
-    free(expected.list.items);
-    free(found.list.items);
+    free(expected.items);
+    free(found.items);
     arena_fini(&arena);
     return good;
 }
