@@ -10,8 +10,8 @@
 
 #include "base/check.h"
 #include "blockstore/block_files.h"
-#include "server/daemon/folder.h"
 #include "proto/nfs4/open.h"
+#include "server/daemon/folder.h"
 #include "statestore/machine/block.h"
 #include "statestore/store/kv_rocksdb.h"
 #include "statestore/store/schema.h"
@@ -125,13 +125,13 @@ static void fill_configuration(struct state_folder *folder)
     buffer_put(entry.bytes);
 }
 
-void state_folder_fill(struct state_folder *folder, unsigned files, unsigned seed)
+void state_folder_fill(struct state_folder *folder, unsigned files)
 {
     struct scene scene;
     uint8_t *content = malloc(CONTENT_BYTES);
     CHECK(content != NULL);
     for (size_t i = 0; i < CONTENT_BYTES; i++)
-        content[i] = (uint8_t)(i * 31 + (i >> 8) + seed);
+        content[i] = (uint8_t)(i * 31 + (i >> 8));
     scene_init(&scene);
     struct scene_client client = scene_client(&scene, "client", 1);
     for (unsigned number = 0; number < files; number++)

@@ -27,9 +27,8 @@ void state_folder_fini(struct state_folder *folder);
 void state_folder_open(struct state_folder *folder);
 void state_folder_close(struct state_folder *folder);
 
-/* Fills an opened empty one: `files` files, every other one with a block, some blocks garbage. Their content follows from
- * `seed`. */
-void state_folder_fill(struct state_folder *folder, unsigned files, unsigned seed);
+/* Fills an opened empty one: `files` files, every other one with a block, some blocks garbage. */
+void state_folder_fill(struct state_folder *folder, unsigned files);
 
 /* Fails the test unless both hold the same rows and the same blocks, all sound; both are opened. */
 void state_folder_compare(struct state_folder *a, struct state_folder *b);

@@ -12,20 +12,23 @@
 #include "base/limits.h"
 #include "tests/support/loop_cluster.h"
 
-static int setup(void **state)
+static int setup_of(void **state, uint32_t count)
 {
-    struct loop_cluster *cluster = calloc(1, sizeof *cluster);
-    loop_cluster_init(cluster, 3, 1);
+    struct loop_cluster *cluster = malloc(sizeof *cluster);
+    assert_non_null(cluster);
+    loop_cluster_init(cluster, count, 1);
     *state = cluster;
     return 0;
 }
 
+static int setup(void **state)
+{
+    return setup_of(state, 3);
+}
+
 static int setup_alone(void **state)
 {
-    struct loop_cluster *cluster = calloc(1, sizeof *cluster);
-    loop_cluster_init(cluster, 1, 1);
-    *state = cluster;
-    return 0;
+    return setup_of(state, 1);
 }
 
 static int teardown(void **state)

@@ -323,7 +323,6 @@ static void test_change(void **state)
     teardown(&fixture);
 }
 
-/* A snapshot is asked for once, and the core hears of it only when the state is there. */
 /* A copy of the state is out: who has it then needs the log behind it. */
 static void test_pin(void **state)
 {
@@ -345,6 +344,7 @@ static void test_pin(void **state)
     }
 }
 
+/* A snapshot is asked for once, and the core hears of it only when the state is there. */
 static void test_install(void **state)
 {
     (void)state;

@@ -216,8 +216,7 @@ static void scene_init(struct scene *scene)
                                                    .file_lock = file_lock,
                                                    .directory_create = directory_create,
                                                    .directory_list = directory_list,
-                                                   .directory_sync = directory_sync,
-                                                   .space = failing->real.operations->space};
+                                                   .directory_sync = directory_sync};
     failing->limit = UINT64_MAX;
     scene->disk = (struct disk){&failing->operations, failing};
     scene->options = (struct log_options){.disk = &scene->disk, .random = random_system(), .segment_bytes = 1 << 16};

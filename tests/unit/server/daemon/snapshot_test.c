@@ -202,7 +202,7 @@ static int setup(void **state)
         state_folder_init(&side->folder, side->node);
         state_folder_open(&side->folder);
         if (i == 0)
-            state_folder_fill(&side->folder, FILES, 0);
+            state_folder_fill(&side->folder, FILES);
     }
     side_up(&net->sides[0]);
     side_up(&net->sides[1]);
