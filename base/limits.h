@@ -363,8 +363,10 @@
 #define APPLIER_GARBAGE_MAX 65536u
 /* Flushes that wait: one is under way at a time. */
 #define APPLIER_FLUSHES_MAX 4u
-/* When requests and replies took so much memory and take a quarter of it now, the allocator gives back what is free. */
-#define NODE_TRIM_BYTES (64u << 20)
+/* When more of the process's memory was free than this at each of so many looks, the C library gives back what it can. */
+#define HEAP_FREE_MAX_BYTES ((uint64_t)64 << 20)
+#define HEAP_TRIM_LOOKS 3u
+#define HEAP_LOOK_MS 1000u
 /* A memtable is this part of the disk, within the other bounds; and when the disk is full, there is one and a half of it
  * that was kept: RocksDB does not go on before one fits. */
 #define NODE_MEMTABLE_DIVISOR 64u

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "server/daemon/admin_request.h"
+#include "server/daemon/heap_trim.h"
 #include "statestore/machine/node.h"
 #include "statestore/machine/space.h"
 
@@ -147,19 +148,6 @@ static uint64_t open_descriptors(void)
     return count - 1; /* the directory's own */
 }
 
-static uint64_t resident_bytes(void)
-{
-    unsigned long size_pages = 0;
-    unsigned long resident_pages = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file == NULL)
-        return 0;
-    if (fscanf(file, "%lu %lu", &size_pages, &resident_pages) != 2)
-        resident_pages = 0;
-    fclose(file);
-    return resident_pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 /* The names that Prometheus' own client libraries use. */
 static void write_process(FILE *out)
 {
@@ -169,7 +157,7 @@ static void write_process(FILE *out)
                      (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
     write_head(out, "process_cpu_seconds_total", "counter", "CPU time of the process, user and system.");
     fprintf(out, "process_cpu_seconds_total %.3f\n", seconds);
-    write_one(out, "process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());
+    write_one(out, "process_resident_memory_bytes", "gauge", "Resident memory.", process_memory_read().resident_bytes);
     write_one(out, "process_open_fds", "gauge", "Open file descriptors.", open_descriptors());
 }
 

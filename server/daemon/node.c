@@ -1,7 +1,6 @@
 #include "server/daemon/node.h"
 
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -289,23 +288,6 @@ enum status node_start(const struct config *config, char *const *arguments, cons
     return status;
 }
 
-/* The C library keeps what was freed below something that is still in use; after a flood that can be most of it. */
-static void node_trim(struct node *node)
-{
-    uint64_t buffers_bytes = 0;
-    for (uint32_t loop = 0; loop < atomic_load(&node->loops_started); loop++) {
-        struct gateway_thread_counters counters;
-        gateway_thread_counters(node->loops[loop], &counters);
-        buffers_bytes += counters.nfs4.parked_bytes + counters.gateway.bytes_unsent;
-    }
-    if (buffers_bytes > node->buffers_peak_bytes)
-        node->buffers_peak_bytes = buffers_bytes;
-    if (node->buffers_peak_bytes < NODE_TRIM_BYTES || buffers_bytes > node->buffers_peak_bytes / 4)
-        return;
-    malloc_trim(0);
-    node->buffers_peak_bytes = buffers_bytes;
-}
-
 void node_tick(struct node *node)
 {
     /* Here, where no stop is under way: a process that was told to end must not come back. */
@@ -313,7 +295,7 @@ void node_tick(struct node *node)
     if (restart != NULL)
         restart_process(node->arguments, node->listen_descriptor,
                         node->clock.boot_ms(node->clock.context) - node->started_ms, node->log, restart);
-    node_trim(node);
+    heap_trim_tick(&node->heap_trim, node->clock.boot_ms(node->clock.context));
     uint64_t free_bytes;
     uint64_t total_bytes;
     if (node->disk.operations->space(node->disk.context, &free_bytes, &total_bytes) != STATUS_OK)

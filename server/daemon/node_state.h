@@ -12,6 +12,7 @@
 #include "server/daemon/applier_thread.h"
 #include "server/daemon/ballast.h"
 #include "server/daemon/block_pool.h"
+#include "server/daemon/heap_trim.h"
 #include "server/daemon/node.h"
 #include "server/daemon/peers.h"
 #include "server/daemon/replica_thread.h"
@@ -58,7 +59,7 @@ struct node {
     _Atomic(const char *) restart; /* why this process is to begin anew; NULL: it is not */
     atomic_uint_least64_t incarnation;
     atomic_uint_least64_t flushes;
-    uint64_t buffers_peak_bytes; /* of requests and replies, since the allocator gave memory back; main thread */
+    struct heap_trim heap_trim; /* main thread */
 };
 
 struct steward_ports node_steward_ports(struct node *node);
