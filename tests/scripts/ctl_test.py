@@ -352,7 +352,7 @@ def case_status(node):
     answer = json.loads(node.done("--json", "status"))
     expect(re.fullmatch("[0-9a-f]{32}", answer["cluster"]["id"]) and answer["cluster"]["id"].strip("0"), answer)
     expect(answer["node"]["serving"] is True and answer["node"]["version"], answer)
-    expect(set(answer) == {"cluster", "node", "log", "space", "counts"}, answer)
+    expect(set(answer) == {"cluster", "node", "log", "space", "fetch", "counts"} and answer["fetch"] is None, answer)
 
 
 def case_exports(node):
