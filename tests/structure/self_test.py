@@ -101,12 +101,12 @@ def header_case(root, build_dir):
 
 
 def symbol_case(root, build_dir, check, path, text, wanted):
-    """The copy's build folder holds links to the real objects and one new object."""
+    """The copy's build folder holds symbolic links to the real objects and one new object."""
     with tempfile.TemporaryDirectory(prefix="qnfs-structure-") as copy:
         copy_tree(root, copy)
         write(copy, {path: text})
         copied_objects = os.path.join(copy, "build", "CMakeFiles")
-        shutil.copytree(os.path.join(build_dir, "CMakeFiles"), copied_objects, copy_function=os.link)
+        shutil.copytree(os.path.abspath(os.path.join(build_dir, "CMakeFiles")), copied_objects, copy_function=os.symlink)
         output = os.path.join(copied_objects, "qnfs_planted.dir", path + ".o")
         os.makedirs(os.path.dirname(output))
         command = ["gcc", "-std=c17", "-Og", "-fPIE", "-I", copy, "-c", os.path.join(copy, path), "-o", output]
