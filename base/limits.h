@@ -359,6 +359,9 @@
 #define REPLICA_INBOX_MAX (4u << 20)
 /* Committed entries that wait for the applier: at most one a parked compound. */
 #define APPLIER_INBOX_MAX (4u << 20)
+/* Commands of an entry that are written as one batch, and bytes of their rows: at either it is written. */
+#define APPLIER_BATCH_COMMANDS 64u
+#define APPLIER_BATCH_BYTES 262144u
 /* Rows of removed blocks that one flush drops; more go with the next one. */
 #define APPLIER_GARBAGE_MAX 65536u
 /* Flushes that wait: one is under way at a time. */
@@ -385,6 +388,9 @@
 /* Raft timers: an election after so long without a leader, a heartbeat so often. */
 #define REPLICA_ELECTION_MS 300u
 #define REPLICA_HEARTBEAT_MS 60u
+/* A follower with so many entries that it has not applied stands for election so much later. */
+#define REPLICA_BEHIND_ENTRIES 256u
+#define REPLICA_BEHIND_MS 300u
 /* A leading raft loop turns over with every heartbeat; a longer gap means that the process was stopped (SIGSTOP, a frozen
  * virtual machine), and does not count as time that it has led. */
 #define REPLICA_STOPPED_MS 2000u

@@ -297,6 +297,15 @@ static bool barrier_add(struct replica *replica)
     return true;
 }
 
+/* When the core's timer goes off. A follower whose state is far behind its log stands for election later, as long as the others
+ * may need to elect one of them: a leader answers nobody before it has applied what was committed. */
+static uint64_t timer_ms(const struct replica *replica)
+{
+    bool behind = replica->last_index > replica->applied_index + REPLICA_BEHIND_ENTRIES;
+    bool waits = behind && replica->deadline_ms < UINT64_MAX && guard_state(&replica->guard) == RAFT_FOLLOWER;
+    return replica->deadline_ms + (waits ? REPLICA_BEHIND_MS : 0);
+}
+
 /* One event that is due; false if there is none. */
 static bool event_feed(struct replica *replica)
 {
@@ -313,7 +322,7 @@ static bool event_feed(struct replica *replica)
     }
     if (replica_install_next(replica) || replica_receive_next(replica))
         return true;
-    if (replica->now_ms >= replica->deadline_ms && timer_runs(replica)) {
+    if (replica->now_ms >= timer_ms(replica) && timer_runs(replica)) {
         replica_core_timeout(replica);
         return true;
     }
@@ -415,9 +424,10 @@ static uint64_t deadline(const struct replica *replica)
 {
     if (!replica->started || replica->saving_vote)
         return UINT64_MAX;
-    if (!timer_runs(replica) && replica->deadline_ms < replica->guard.vote_from_ms)
+    uint64_t at_ms = timer_ms(replica);
+    if (!timer_runs(replica) && at_ms < replica->guard.vote_from_ms)
         return replica->guard.vote_from_ms;
-    return replica->deadline_ms;
+    return at_ms;
 }
 
 void replica_step(struct replica *replica, struct replica_message *message, uint64_t now_ms, int64_t wall_ns,

@@ -12,8 +12,10 @@ void applier_init(struct applier *applier, struct kv_store *store, struct block_
                   struct published *published, uint64_t nonce)
 {
     *applier = (struct applier){.store = store, .blocks = blocks, .published = published, .nonce = nonce};
+    applier->batch_commands = APPLIER_BATCH_COMMANDS;
     arena_init(&applier->arena);
     arena_init(&applier->actions_arena);
+    arena_init(&applier->batch.arena);
     machine_load(&applier->machine, kv_store_present(store), &applier->arena);
     arena_reset(&applier->arena);
     atomic_store_explicit(&published->command, applier->machine.command_number, memory_order_relaxed);
@@ -26,6 +28,7 @@ void applier_fini(struct applier *applier)
 {
     arena_fini(&applier->arena);
     arena_fini(&applier->actions_arena);
+    arena_fini(&applier->batch.arena);
 }
 
 static void applier_begin(struct applier *applier)
@@ -35,119 +38,182 @@ static void applier_begin(struct applier *applier)
     applier->last = &applier->first;
 }
 
-static struct applier_action *applier_act(struct applier *applier, enum applier_action_kind kind)
+static struct applier_action *applier_action_create(struct applier *applier, enum applier_action_kind kind,
+                                                    struct applier_action ***last)
 {
     struct applier_action *action = ARENA_NEW(&applier->actions_arena, struct applier_action);
     action->kind = kind;
-    *applier->last = action;
-    applier->last = &action->next;
+    **last = action;
+    *last = &action->next;
     return action;
 }
 
-/* Stores the blocks that the command needs, then writes its batch. */
-static enum status applier_write(struct applier *applier, struct transaction *transaction,
-                                 const struct machine_answer *answer, struct slice content)
+static struct applier_action *applier_act(struct applier *applier, enum applier_action_kind kind)
 {
-    for (size_t i = 0; i < answer->effect_count; i++) {
-        if (answer->effects[i].kind != EFFECT_STORE_BLOCK)
-            continue;
-        enum status status = block_write(applier->blocks, answer->effects[i].block, content);
-        if (status != STATUS_OK)
-            return status;
+    return applier_action_create(applier, kind, &applier->last);
+}
+
+/* --- batches --- */
+
+#ifdef QNFS_PLANT_REPLY_BEFORE_APPLY
+/* A planted bug: the results are out, but the batch waits. */
+static void applier_hold(struct applier *applier)
+{
+    applier->held_arena = applier->batch.arena;
+    applier->held = applier->batch.rows;
+    applier->held.arena = &applier->held_arena;
+    applier->holds = true;
+    arena_init(&applier->batch.arena);
+}
+
+static enum status applier_write_held(struct applier *applier)
+{
+    enum status status = applier->holds ? kv_store_write(applier->store, &applier->held) : STATUS_OK;
+    if (applier->holds && status == STATUS_OK) {
+        applier->holds = false;
+        arena_fini(&applier->held_arena);
     }
-    return kv_store_write(applier->store, transaction);
+    return status;
+}
+#endif
+
+static enum status batch_begin(struct applier *applier)
+{
+    struct applier_batch *batch = &applier->batch;
+#ifdef QNFS_PLANT_REPLY_BEFORE_APPLY
+    enum status status = applier_write_held(applier);
+    if (status != STATUS_OK)
+        return status;
+#endif
+    arena_reset(&batch->arena);
+    transaction_init(&batch->rows, kv_store_present(applier->store), &batch->arena);
+    batch->before = applier->machine;
+    batch->incarnation = applier->incarnation;
+    batch->commands = batch->bytes = batch->content = batch->sessions_left = 0;
+    batch->first = NULL;
+    batch->last = &batch->first;
+    return STATUS_OK;
+}
+
+/* Nothing of it has happened. */
+static void batch_drop(struct applier *applier)
+{
+    applier->machine = applier->batch.before;
+    for (struct applier_action *action = applier->batch.first; action != NULL; action = action->next) {
+        if (action->kind == APPLIER_RESULT)
+            buffer_put(action->bytes);
+    }
+}
+
+static enum status batch_end(struct applier *applier)
+{
+    struct applier_batch *batch = &applier->batch;
+    if (batch->commands == 0)
+        return STATUS_OK;
+#ifdef QNFS_PLANT_REPLY_BEFORE_APPLY
+    applier_hold(applier);
+#else
+    enum status status = kv_store_write(applier->store, &batch->rows);
+    if (status != STATUS_OK) {
+        batch_drop(applier);
+        return status;
+    }
+#endif
+    struct published *published = applier->published;
+    atomic_store_explicit(&published->command, applier->machine.command_number, memory_order_relaxed);
+    atomic_fetch_add_explicit(&published->sessions_moved, batch->sessions_left, memory_order_relaxed);
+    atomic_fetch_add_explicit(&published->number, batch->commands, memory_order_release);
+    applier->incarnation = batch->incarnation;
+    applier->commands_since_flush += batch->commands;
+    applier->bytes_since_flush += batch->bytes;
+    applier->content_since_flush += batch->content;
+    if (batch->first != NULL) {
+        *applier->last = batch->first;
+        applier->last = batch->last;
+    }
+    return STATUS_OK;
 }
 
 /* The result goes to whoever in this process waits for it. */
-static void applier_post(struct applier *applier, const Qnfs__Command *command, const Qnfs__Result *result)
+static void batch_post(struct applier *applier, const Qnfs__Command *command, const Qnfs__Result *result)
 {
+    struct applier_batch *batch = &applier->batch;
     const Qnfs__Ticket *ticket = command->ticket;
     if (ticket == NULL)
         return;
     if (command->body_case == QNFS__COMMAND__BODY_NODE_REGISTER && ticket->incarnation == applier->nonce) {
         if (result->body_case == QNFS__RESULT__BODY_REGISTERED)
-            applier->incarnation.value = result->registered->incarnation;
+            batch->incarnation.value = result->registered->incarnation;
     } else if (ticket->incarnation != applier->nonce &&
-               (applier->incarnation.value == 0 || ticket->incarnation != applier->incarnation.value)) {
+               (batch->incarnation.value == 0 || ticket->incarnation != batch->incarnation.value)) {
         return;
     }
     struct slice packed = log_result_pack(result, &applier->arena);
     struct buffer *bytes = buffer_create(packed.size_bytes);
     memcpy(bytes->data, packed.data, packed.size_bytes);
     bytes->size_bytes = packed.size_bytes;
-    struct applier_action *action = applier_act(applier, APPLIER_RESULT);
+    struct applier_action *action = applier_action_create(applier, APPLIER_RESULT, &batch->last);
     action->loop = ticket->loop;
     action->place = ticket->place;
     action->bytes = bytes;
 }
 
-#ifdef QNFS_PLANT_REPLY_BEFORE_APPLY
-/* A planted bug: the result is out, but the batch waits. */
-static void applier_hold(struct applier *applier, const struct transaction *transaction)
+/* What the command has done beside its rows: blocks are stored before the rows are written that name them. */
+static enum status batch_effects(struct applier *applier, const struct machine_answer *answer, struct slice content)
 {
-    applier->held_arena = applier->arena;
-    applier->held = *transaction;
-    applier->held.arena = &applier->held_arena;
-    applier->holds = true;
-    arena_init(&applier->arena);
+    for (size_t i = 0; i < answer->effect_count; i++) {
+        const struct machine_effect *effect = &answer->effects[i];
+        if (effect->kind != EFFECT_STORE_BLOCK)
+            continue;
+        enum status status = block_write(applier->blocks, effect->block, content);
+        if (status != STATUS_OK)
+            return status;
+    }
+    for (size_t i = 0; i < answer->effect_count; i++) {
+        const struct machine_effect *effect = &answer->effects[i];
+        applier->batch.sessions_left += effect->kind == EFFECT_SESSION_LEFT;
+        if (effect->kind != EFFECT_STORE_BLOCK)
+            applier_action_create(applier, APPLIER_EFFECT, &applier->batch.last)->effect = *effect;
+    }
+    return STATUS_OK;
 }
 
-static enum status applier_write_held(struct applier *applier)
+/* One command more; if it fails, the batch is as it was before it. */
+static enum status batch_add(struct applier *applier, const struct machine_position *position, struct slice packed,
+                             struct slice content)
 {
-    enum status status = applier->holds ? kv_store_write(applier->store, &applier->held) : STATUS_OK;
-    applier->holds = applier->holds && status != STATUS_OK;
-    if (!applier->holds)
-        arena_fini(&applier->held_arena);
-    return status;
-}
-#endif
-
-static enum status applier_command(struct applier *applier, const struct machine_position *position,
-                                   struct slice packed, struct slice content)
-{
+    struct applier_batch *batch = &applier->batch;
     arena_reset(&applier->arena);
     Qnfs__Command *command;
     enum status status = log_command_unpack(packed, &applier->arena, &command);
     if (status != STATUS_OK)
         return status;
-#ifdef QNFS_PLANT_REPLY_BEFORE_APPLY
-    status = applier_write_held(applier);
-    if (status != STATUS_OK)
-        return status;
-#endif
-    struct machine before = applier->machine; /* what a full disk takes us back to */
+    struct machine before = applier->machine;
     struct transaction transaction;
     struct machine_answer answer;
-    transaction_init(&transaction, kv_store_present(applier->store), &applier->arena);
+    transaction_init(&transaction, &batch->rows.read, &applier->arena);
     machine_apply(&applier->machine, &transaction, position, command, content, &applier->arena, &answer);
     if (transaction.read.failed || kv_store_present(applier->store)->failed)
         return STATUS_IO;
-#ifndef QNFS_PLANT_REPLY_BEFORE_APPLY
-    status = applier_write(applier, &transaction, &answer, content);
-#endif
+    status = batch_effects(applier, &answer, content);
     if (status != STATUS_OK) {
         applier->machine = before;
         return status;
     }
-    atomic_store_explicit(&applier->published->command, applier->machine.command_number, memory_order_relaxed);
-    for (size_t i = 0; i < answer.effect_count; i++) {
-        if (answer.effects[i].kind == EFFECT_SESSION_LEFT)
-            atomic_fetch_add_explicit(&applier->published->sessions_moved, 1, memory_order_relaxed);
-    }
-    atomic_fetch_add_explicit(&applier->published->number, 1, memory_order_release);
-    for (size_t i = 0; i < answer.effect_count; i++) {
-        if (answer.effects[i].kind != EFFECT_STORE_BLOCK)
-            applier_act(applier, APPLIER_EFFECT)->effect = answer.effects[i];
-    }
-    applier_post(applier, command, answer.result);
-    applier->commands_since_flush++;
-    applier->bytes_since_flush += packed.size_bytes;
-    applier->content_since_flush += content.size_bytes;
-#ifdef QNFS_PLANT_REPLY_BEFORE_APPLY
-    applier_hold(applier, &transaction);
-#endif
+    transaction_merge(&batch->rows, &transaction);
+    batch_post(applier, command, answer.result);
+    batch->commands++;
+    batch->bytes += packed.size_bytes;
+    batch->content += content.size_bytes;
     return STATUS_OK;
 }
+
+static bool batch_full(const struct applier *applier)
+{
+    return applier->batch.commands >= applier->batch_commands || applier->batch.rows.size_bytes >= APPLIER_BATCH_BYTES;
+}
+
+/* --- entries --- */
 
 static enum status applier_commands(struct applier *applier, const struct replica_entry *entry)
 {
@@ -157,7 +223,8 @@ static enum status applier_commands(struct applier *applier, const struct replic
     enum status status = log_entry_open(&reader, buffer_slice(entry->bytes));
     if (status != STATUS_OK)
         return status;
-    for (uint32_t i = 0; log_entry_next(&reader, &packed, &content); i++) {
+    status = batch_begin(applier);
+    for (uint32_t i = 0; status == STATUS_OK && log_entry_next(&reader, &packed, &content); i++) {
         struct machine_position position = {
             .index = entry->index,
             .term = entry->term,
@@ -169,11 +236,17 @@ static enum status applier_commands(struct applier *applier, const struct replic
         };
         if (machine_has_applied(&applier->machine, &position))
             continue;
-        status = applier_command(applier, &position, packed, content);
-        if (status != STATUS_OK)
-            return status;
+        if (batch_full(applier)) {
+            status = batch_end(applier);
+            if (status == STATUS_OK)
+                status = batch_begin(applier);
+            if (status != STATUS_OK)
+                return status;
+        }
+        status = batch_add(applier, &position, packed, content);
     }
-    return STATUS_OK;
+    enum status written = batch_end(applier); /* also what came before a command that failed */
+    return written != STATUS_OK ? written : status;
 }
 
 /* A node-local row: the newest configuration that was passed; its index, 8 bytes big-endian, and its bytes as in the entry. */

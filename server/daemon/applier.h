@@ -1,7 +1,8 @@
 /* applier.h: the actor that applies committed entries: the only writer of the state.
  *
- * For each command: machine_apply, the block it stores, its batch, then the published counters, then its result. It
- * also decides when a flush is due; the flush itself runs beside it (flusher.h), since it takes long. */
+ * The commands of an entry make one batch: for each machine_apply over what those before it have changed, and the block
+ * that it stores; then the batch is written, then the published counters, then the results. So a row that many commands
+ * change is written once, and nobody sees half of a batch. It also decides when a flush is due; the flush itself runs beside it (flusher.h), since it takes long. */
 #ifndef SERVER_DAEMON_APPLIER_H
 #define SERVER_DAEMON_APPLIER_H
 
@@ -35,6 +36,20 @@ struct applier_action {
     struct hash128 hash;
 };
 
+/* Commands that are applied, and whose rows are not written yet. */
+struct applier_batch {
+    struct arena arena; /* of its rows */
+    struct transaction rows;
+    struct machine before; /* what a full disk takes us back to */
+    struct incarnation_id incarnation;
+    uint64_t commands;
+    uint64_t bytes;
+    uint64_t content;
+    uint64_t sessions_left;
+    struct applier_action *first; /* to be carried out once it is written */
+    struct applier_action **last;
+};
+
 struct applier {
     struct machine machine;
     struct kv_store *store;
@@ -48,12 +63,14 @@ struct applier {
     uint64_t commands_since_flush;
     uint64_t bytes_since_flush;
     uint64_t content_since_flush;
+    uint64_t batch_commands; /* at most so many in a batch; a test may take fewer */
+    struct applier_batch batch;
     struct arena arena;         /* of one command */
     struct arena actions_arena; /* of one step */
     struct applier_action *first;
     struct applier_action **last;
 #ifdef QNFS_PLANT_REPLY_BEFORE_APPLY
-    struct arena held_arena; /* of the batch that is written when the next command comes */
+    struct arena held_arena; /* of the batch that is written when the next one begins */
     struct transaction held;
     bool holds;
 #endif

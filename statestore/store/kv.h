@@ -75,6 +75,9 @@ void transaction_delete(struct transaction *transaction, struct slice key);
 /* Takes back everything pending (a command that turns out to have no effect). */
 void transaction_clear(struct transaction *transaction);
 
+/* Puts and deletes all that is pending in `changes`, whose view lies over this transaction's, into `transaction`; copies. */
+void transaction_merge(struct transaction *transaction, const struct transaction *changes);
+
 /* One pending write, in key order, for stores and the chain hash. */
 struct transaction_change {
     struct slice key;

@@ -180,6 +180,18 @@ void transaction_clear(struct transaction *transaction)
     transaction->size_bytes = 0;
 }
 
+void transaction_merge(struct transaction *transaction, const struct transaction *changes)
+{
+    for (struct tree_node *node = tree_at_or_after(&changes->pending, SLICE_EMPTY); node != NULL;
+         node = tree_after(&changes->pending, node->key)) {
+        const struct transaction_entry *entry = transaction_entry_of(node);
+        if (entry->deleted)
+            transaction_delete(transaction, node->key);
+        else
+            transaction_put(transaction, node->key, entry->value);
+    }
+}
+
 const struct transaction_change *transaction_changes(struct transaction *transaction)
 {
     struct transaction_change *changes =

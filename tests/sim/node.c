@@ -342,6 +342,8 @@ static void start_open(struct node *node)
     atomic_store(&node->published.total_bytes, DISK_BYTES);
     uint64_t nonce = random_seeded_next(&node->seeded) | UINT64_C(1) << 63;
     applier_init(&node->applier, node->store, node->blocks, &node->published, nonce);
+    if (random_seeded_next(&node->seeded) % 2 == 0) /* so that an entry can end in its middle */
+        node->applier.batch_commands = 1 + random_seeded_next(&node->seeded) % 4;
     node->applier_ready = true;
     view_init(&node->steward_view, node->store, &node->published);
     const struct machine *machine = &node->applier.machine;

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/heap.h"
+#include "base/limits.h"
 #include "cluster/log_writer.h"
 #include "cluster/peer_message.h"
 
@@ -99,19 +100,20 @@ static void propose(struct fixture *fixture, struct proposal *proposal)
     step(fixture, &message);
 }
 
-/* Node 1 of three, with 5 entries of term 1, of 100 bytes each, of which 3 are applied. */
-static void setup_trailing(struct fixture *fixture, uint64_t trailing_bytes)
+#define ENTRIES_MAX (REPLICA_BEHIND_ENTRIES + 4)
+
+/* Node 1 of three, with so many entries of term 1, of 100 bytes each, of which 3 are applied. */
+static void setup_entries(struct fixture *fixture, size_t count, uint64_t trailing_bytes)
 {
     *fixture = (struct fixture){.now_ms = 1000, .changed = STATUS_COUNT};
     struct configuration three = {3, {{1, MEMBER_VOTER}, {2, MEMBER_VOTER}, {3, MEMBER_VOTER}}};
-    struct log_recovered_entry entries[5] = {{.term = 1, .kind = REPLICA_ENTRY_CONFIGURATION, .configuration = &three},
-                                             {.term = 1},
-                                             {.term = 1},
-                                             {.term = 1},
-                                             {.term = 1}};
-    for (size_t i = 0; i < 5; i++)
-        entries[i].size_bytes = 100;
-    struct log_recovered recovered = {.term = 1, .first_index = 1, .entry_count = 5, .entries = entries};
+    struct log_recovered_entry entries[ENTRIES_MAX];
+    assert_true(count <= ENTRIES_MAX);
+    for (size_t i = 0; i < count; i++)
+        entries[i] = (struct log_recovered_entry){.term = 1, .size_bytes = 100};
+    entries[0].kind = REPLICA_ENTRY_CONFIGURATION;
+    entries[0].configuration = &three;
+    struct log_recovered recovered = {.term = 1, .first_index = 1, .entry_count = count, .entries = entries};
     struct replica_options options = {.id = 1,
                                       .seed = 1,
                                       .election_ms = 300,
@@ -122,6 +124,11 @@ static void setup_trailing(struct fixture *fixture, uint64_t trailing_bytes)
     fixture->replica = replica_create(&options, &recovered);
     replica_actions_init(&fixture->actions);
     feed(fixture, REPLICA_START, 0);
+}
+
+static void setup_trailing(struct fixture *fixture, uint64_t trailing_bytes)
+{
+    setup_entries(fixture, 5, trailing_bytes);
 }
 
 static void setup(struct fixture *fixture)
@@ -261,6 +268,30 @@ static void test_started_node_does_not_vote(void **state)
 
 /* The leader sends a new entry at once, and what is committed as soon as it is, by an empty append at what the member
  * has acknowledged. */
+/* Whoever is far behind with applying leaves the election to the others for a while, and then stands all the same. */
+static void test_node_that_is_behind_stands_later(void **state)
+{
+    (void)state;
+    struct fixture good;
+    struct fixture behind;
+    setup_entries(&good, 3 + REPLICA_BEHIND_ENTRIES, 0);
+    setup_entries(&behind, 3 + REPLICA_BEHIND_ENTRIES + 1, 0);
+    uint64_t at_ms = good.actions.deadline_ms;
+    assert_int_equal(behind.actions.deadline_ms, at_ms + REPLICA_BEHIND_MS);
+    good.now_ms = behind.now_ms = at_ms;
+    feed(&good, REPLICA_TICK, 0);
+    assert_int_equal(good.sent_count, 2);
+    assert_int_equal(good.sent[0]->kind, PEER_MESSAGE_VOTE);
+    feed(&behind, REPLICA_TICK, 0);
+    assert_int_equal(behind.sent_count, 0);
+    assert_int_equal(behind.actions.deadline_ms, at_ms + REPLICA_BEHIND_MS);
+    behind.now_ms = at_ms + REPLICA_BEHIND_MS;
+    feed(&behind, REPLICA_TICK, 0);
+    assert_int_equal(behind.sent_count, 2);
+    teardown(&good);
+    teardown(&behind);
+}
+
 static void test_leader(void **state)
 {
     (void)state;
@@ -416,6 +447,7 @@ int main(void)
         cmocka_unit_test(test_nothing_leaves_before_the_vote),
         cmocka_unit_test(test_what_waits_for_a_vote_is_bounded),
         cmocka_unit_test(test_started_node_does_not_vote),
+        cmocka_unit_test(test_node_that_is_behind_stands_later),
         cmocka_unit_test(test_leader),
         cmocka_unit_test(test_change),
         cmocka_unit_test(test_pin),

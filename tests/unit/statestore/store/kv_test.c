@@ -365,9 +365,48 @@ struct differential {
     struct model_keys all;
     struct model_row model[MODEL_KEYS];   /* what the store should hold */
     struct model_row pending[MODEL_KEYS]; /* what the open transaction should show */
+    struct model_row inner[MODEL_KEYS];   /* and the one over it */
     struct model_row frozen[MODEL_SNAPSHOTS][MODEL_KEYS];
     struct kv_read *snapshots[MODEL_SNAPSHOTS];
 };
+
+static void differential_writes(struct differential *test, struct transaction *transaction, struct model_row *rows,
+                                struct random_seeded *random, uint64_t seed, unsigned step)
+{
+    uint64_t writes = random_seeded_next(random) % 13;
+    for (uint64_t i = 0; i < writes; i++) {
+        size_t at = random_seeded_next(random) % MODEL_KEYS;
+        if (random_seeded_next(random) % 3 == 0) {
+            transaction_delete(transaction, test->all.keys[at]);
+            rows[at].exists = false;
+        } else {
+            uint8_t value[MODEL_VALUE_MAX];
+            size_t size_bytes = random_seeded_next(random) % (MODEL_VALUE_MAX + 1);
+            memset(value, (int)(random_seeded_next(random) & 0xff), sizeof(value));
+            transaction_put(transaction, test->all.keys[at], slice_make(value, size_bytes));
+            model_set(&rows[at], slice_make(value, size_bytes));
+        }
+        expect_model(&transaction->read, rows, &test->all, random, transaction->arena, seed, step);
+    }
+}
+
+/* A transaction over a transaction, which takes its changes over or never hears of them. */
+static void differential_inner(struct differential *test, struct transaction *outer, struct random_seeded *random,
+                               uint64_t seed, unsigned step)
+{
+    struct arena arena; /* what the outer one takes over it copies */
+    struct transaction inner;
+    arena_init(&arena);
+    transaction_init(&inner, &outer->read, &arena);
+    memcpy(test->inner, test->pending, sizeof(test->pending));
+    differential_writes(test, &inner, test->inner, random, seed, step);
+    if (random_seeded_next(random) % 4 != 0) {
+        transaction_merge(outer, &inner);
+        memcpy(test->pending, test->inner, sizeof(test->inner));
+    }
+    arena_fini(&arena);
+    expect_model(&outer->read, test->pending, &test->all, random, outer->arena, seed, step);
+}
 
 static void differential_transaction(struct differential *test, struct fixture *fixture, struct random_seeded *random,
                                      uint64_t seed, unsigned step)
@@ -375,21 +414,9 @@ static void differential_transaction(struct differential *test, struct fixture *
     struct transaction transaction;
     transaction_init(&transaction, kv_store_present(fixture->store), &fixture->arena);
     memcpy(test->pending, test->model, sizeof(test->model));
-    uint64_t writes = random_seeded_next(random) % 13;
-    for (uint64_t i = 0; i < writes; i++) {
-        size_t at = random_seeded_next(random) % MODEL_KEYS;
-        if (random_seeded_next(random) % 3 == 0) {
-            transaction_delete(&transaction, test->all.keys[at]);
-            test->pending[at].exists = false;
-        } else {
-            uint8_t value[MODEL_VALUE_MAX];
-            size_t size_bytes = random_seeded_next(random) % (MODEL_VALUE_MAX + 1);
-            memset(value, (int)(random_seeded_next(random) & 0xff), sizeof(value));
-            transaction_put(&transaction, test->all.keys[at], slice_make(value, size_bytes));
-            model_set(&test->pending[at], slice_make(value, size_bytes));
-        }
-        expect_model(&transaction.read, test->pending, &test->all, random, &fixture->arena, seed, step);
-    }
+    differential_writes(test, &transaction, test->pending, random, seed, step);
+    for (uint64_t inner = random_seeded_next(random) % 3; inner > 0; inner--)
+        differential_inner(test, &transaction, random, seed, step);
     if (random_seeded_next(random) % 8 == 0) {
         transaction_clear(&transaction);
         return;
