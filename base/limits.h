@@ -245,6 +245,10 @@
 #define REPLICA_CACHE_BYTES (16u << 20)
 /* Members of a cluster, voters and standbys; more are refused. */
 #define CLUSTER_MEMBERS_MAX 31u
+/* Ids that a cluster gives in its life: rows of removed nodes stay. More are refused. */
+#define CLUSTER_NODES_EVER_MAX 4096u
+/* HOST:PORT of a node; longer: NFS4ERR_INVAL. */
+#define NODE_ADVERTISE_MAX_BYTES 263u
 /* Appends that are not yet synced before the replica waits with packing; full entries are packed all the same. */
 #define REPLICA_APPENDS_MAX 2u
 /* Entries and bytes that are packed and not yet applied; at it proposals wait. */
@@ -331,6 +335,11 @@
 #define FOUNDING_REPORT_MS 1000u
 #define FOUNDING_LOG_MIN_MS 2000u
 #define FOUNDING_LOG_MAX_MS 10000u
+
+/* How often a node that joins says again what is in the way. */
+#define JOIN_LOG_MS 60000u
+/* Those who want to join and wait for one member's answer; more are told to ask again. */
+#define JOINS_WAITING_MAX 64u
 
 /* --- forwarder --- */
 /* One batch of commands to the leader; a larger command goes alone. As an entry: what is packed together came together. */

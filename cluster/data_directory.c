@@ -11,6 +11,10 @@
 #define MEMBERS_NEW_PATH "members.new"
 #define FOUNDING_PATH "founding"
 #define FOUNDING_NEW_PATH "founding.new"
+#define JOINING_PATH "joining"
+#define JOINING_NEW_PATH "joining.new"
+#define REMOVED_PATH "removed"
+#define REMOVED_NEW_PATH "removed.new"
 #define STARTS_PATH "starts"
 #define STARTS_NEW_PATH "starts.new"
 
@@ -19,10 +23,13 @@
 #define NODE_VERSION 1u
 #define NODE_BYTES 36u
 
-/* The file `starts`: 0 "QSTA", 4 u32 version, 8 u64 the count, 16 u32 CRC32C of what is before. */
+/* A file of one number: 0 magic, 4 u32 version, 8 u64 the number, 16 u32 CRC32C of what is before. `starts` is "QSTA" and
+ * the count, `joining` "QJOI" and the nonce, `removed` "QREM" and 1. */
 #define STARTS_MAGIC 0x51535441u
-#define STARTS_VERSION 1u
-#define STARTS_BYTES 20u
+#define JOINING_MAGIC 0x514a4f49u
+#define REMOVED_MAGIC 0x5152454du
+#define NUMBER_VERSION 1u
+#define NUMBER_BYTES 20u
 
 #define MEMBERS_MAGIC 0x514d454du
 #define FOUNDING_MAGIC 0x51464e44u
@@ -103,35 +110,73 @@ enum status data_directory_store(const struct disk *disk, const struct node_iden
     return file_replace(disk, NODE_PATH, NODE_NEW_PATH, slice_make(bytes, NODE_BYTES));
 }
 
-/* --- starts --- */
+/* --- files of one number --- */
 
-static enum status starts_load(const struct disk *disk, uint64_t *count)
+/* STATUS_NOT_FOUND, STATUS_BAD_DATA, STATUS_IO. */
+static enum status number_load(const struct disk *disk, const char *path, uint32_t magic, uint64_t *number)
 {
-    uint8_t bytes[STARTS_BYTES];
+    uint8_t bytes[NUMBER_BYTES];
     size_t size_bytes;
-    *count = 0;
-    enum status status = file_load(disk, STARTS_PATH, (struct span){bytes, STARTS_BYTES}, &size_bytes);
+    enum status status = file_load(disk, path, (struct span){bytes, NUMBER_BYTES}, &size_bytes);
     if (status != STATUS_OK)
-        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-    if (size_bytes != STARTS_BYTES || get_u32(bytes) != STARTS_MAGIC || get_u32(bytes + 4) != STARTS_VERSION ||
-        get_u32(bytes + STARTS_BYTES - 4) != crc32c(0, slice_make(bytes, STARTS_BYTES - 4)))
+        return status;
+    if (size_bytes != NUMBER_BYTES || get_u32(bytes) != magic || get_u32(bytes + 4) != NUMBER_VERSION ||
+        get_u32(bytes + NUMBER_BYTES - 4) != crc32c(0, slice_make(bytes, NUMBER_BYTES - 4)))
         return STATUS_BAD_DATA;
-    *count = get_u64(bytes + 8);
+    *number = get_u64(bytes + 8);
     return STATUS_OK;
+}
+
+static enum status number_store(const struct disk *disk, const char *path, const char *new_path, uint32_t magic,
+                                uint64_t number)
+{
+    uint8_t bytes[NUMBER_BYTES];
+    put_u32(bytes, magic);
+    put_u32(bytes + 4, NUMBER_VERSION);
+    put_u64(bytes + 8, number);
+    put_u32(bytes + NUMBER_BYTES - 4, crc32c(0, slice_make(bytes, NUMBER_BYTES - 4)));
+    return file_replace(disk, path, new_path, slice_make(bytes, NUMBER_BYTES));
 }
 
 enum status data_directory_count_start(const struct disk *disk, uint64_t *count)
 {
-    uint8_t bytes[STARTS_BYTES];
-    enum status status = starts_load(disk, count);
-    if (status != STATUS_OK)
+    *count = 0;
+    enum status status = number_load(disk, STARTS_PATH, STARTS_MAGIC, count);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
     ++*count;
-    put_u32(bytes, STARTS_MAGIC);
-    put_u32(bytes + 4, STARTS_VERSION);
-    put_u64(bytes + 8, *count);
-    put_u32(bytes + STARTS_BYTES - 4, crc32c(0, slice_make(bytes, STARTS_BYTES - 4)));
-    return file_replace(disk, STARTS_PATH, STARTS_NEW_PATH, slice_make(bytes, STARTS_BYTES));
+    return number_store(disk, STARTS_PATH, STARTS_NEW_PATH, STARTS_MAGIC, *count);
+}
+
+enum status data_directory_joining(const struct disk *disk, uint64_t fresh, uint64_t *nonce)
+{
+    CHECK(fresh != 0);
+    enum status status = number_load(disk, JOINING_PATH, JOINING_MAGIC, nonce);
+    if (status == STATUS_OK)
+        return *nonce != 0 ? STATUS_OK : STATUS_BAD_DATA;
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    *nonce = fresh;
+    return number_store(disk, JOINING_PATH, JOINING_NEW_PATH, JOINING_MAGIC, fresh);
+}
+
+enum status data_directory_forget_joining(const struct disk *disk)
+{
+    enum status status = disk->operations->file_remove(disk->context, JOINING_PATH);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+enum status data_directory_store_removed(const struct disk *disk)
+{
+    return number_store(disk, REMOVED_PATH, REMOVED_NEW_PATH, REMOVED_MAGIC, 1);
+}
+
+enum status data_directory_is_removed(const struct disk *disk, bool *removed)
+{
+    uint64_t number;
+    enum status status = number_load(disk, REMOVED_PATH, REMOVED_MAGIC, &number);
+    *removed = status == STATUS_OK || status == STATUS_BAD_DATA; /* nobody else makes a file of this name */
+    return status == STATUS_IO ? status : STATUS_OK;
 }
 
 /* --- members and promises --- */

@@ -4,6 +4,8 @@
  *   node      identity; written last, by rename: without it a bootstrap starts over
  *   members   where the members of the cluster are reached, for the start; missing on a node that is alone
  *   founding  which cluster the node has promised to, while one is being made of several nodes (cluster/founding.h)
+ *   joining   the nonce with which the node asks for its id, while it joins a cluster
+ *   removed   the cluster has removed the node: it does not start any more
  *   starts    how often processes of the node have begun
  *   log/      raft log (docs/formats/log.md)
  *   state/    RocksDB
@@ -54,6 +56,17 @@ MUST_CHECK enum status data_directory_store_founding(const struct disk *disk, co
 
 /* After data_directory_store; harmless if there is none. STATUS_IO. */
 MUST_CHECK enum status data_directory_forget_founding(const struct disk *disk);
+
+/* The nonce with which this directory's node asks for its id: of an earlier try, or `fresh` from now on, durably.
+ * STATUS_BAD_DATA: the file is damaged. STATUS_NO_SPACE, STATUS_IO. */
+MUST_CHECK enum status data_directory_joining(const struct disk *disk, uint64_t fresh, uint64_t *nonce);
+
+/* After data_directory_store; harmless if there is none. STATUS_IO. */
+MUST_CHECK enum status data_directory_forget_joining(const struct disk *disk);
+
+/* Notes that the cluster has removed this node; and whether it has. STATUS_NO_SPACE, STATUS_IO. */
+MUST_CHECK enum status data_directory_store_removed(const struct disk *disk);
+MUST_CHECK enum status data_directory_is_removed(const struct disk *disk, bool *removed);
 
 /* Makes the node a member for good: the last act of a bootstrap or join. STATUS_NO_SPACE, STATUS_IO. */
 MUST_CHECK enum status data_directory_store(const struct disk *disk, const struct node_identity *identity);

@@ -66,6 +66,7 @@ static void hello_send(struct peer_link *link, uint64_t now_ms)
     hello.channel = self->channel;
     if (!self->in_cluster)
         hello.advertise = self->advertise;
+    hello.join = self->join;
     message.body_case = QNFS__PEER__BODY_HELLO;
     message.hello = &hello;
     output_append(link, &message, NULL, 0, now_ms);
@@ -243,6 +244,8 @@ void peer_link_receive(struct peer_link *link, struct slice bytes, uint64_t now_
 static enum peer_reason hello_judge(const struct peer_link_options *options, const struct peer_hello *other)
 {
     const struct peer_hello *self = &options->self;
+    if (!options->caller && self->in_cluster && !other->in_cluster && other->join != 0)
+        return other->channel == PEER_CHANNEL_RAFT ? PEER_REASON_NONE : PEER_REASON_CHANNEL; /* the owner answers */
     if (self->in_cluster && !other->in_cluster)
         return PEER_REASON_NO_CLUSTER;
     if (!self->in_cluster && other->in_cluster)
@@ -270,7 +273,8 @@ static void hello_heard(struct peer_link *link, const Qnfs__Hello *hello, uint64
                                  .incarnation = hello->incarnation,
                                  .feature_level = hello->feature_level,
                                  .session_epoch = hello->session_epoch,
-                                 .channel = hello->channel};
+                                 .channel = hello->channel,
+                                 .join = hello->join};
     if (other->in_cluster)
         memcpy(other->cluster, hello->cluster.data, sizeof(other->cluster));
     _Static_assert(sizeof(other->advertise) > PEER_ADVERTISE_MAX_BYTES, "the codec has looked at its length");
@@ -287,11 +291,21 @@ void peer_link_accept(struct peer_link *link, uint64_t now_ms)
     CHECK(!link->options.caller);
     if (link->state == PEER_LINK_ENDED)
         return;
-    CHECK(link->state == PEER_LINK_GREETED);
+    CHECK(link->state == PEER_LINK_GREETED && link->other.join == 0);
     link->options.self.session_epoch = link->other.session_epoch;
     link->options.self.channel = link->other.channel;
     link->state = PEER_LINK_OPEN;
     hello_send(link, now_ms);
+}
+
+void peer_link_answer(struct peer_link *link, const Qnfs__Peer *message, uint64_t now_ms)
+{
+    CHECK(!link->options.caller && message->body_case == QNFS__PEER__BODY_JOIN_ANSWER);
+    if (link->state == PEER_LINK_ENDED)
+        return;
+    CHECK(link->state == PEER_LINK_GREETED && link->other.join != 0);
+    link_end(link, PEER_REASON_NONE, false);
+    output_append(link, message, NULL, 0, now_ms);
 }
 
 /* A frame in its place; true: it is for the owner. */
@@ -304,6 +318,8 @@ static bool frame_heard(struct peer_link *link, const struct peer_frame *frame, 
     } else if (link->state == PEER_LINK_GREETING) {
         if (message->body_case == QNFS__PEER__BODY_HELLO)
             hello_heard(link, message->hello, now_ms);
+        else if (message->body_case == QNFS__PEER__BODY_JOIN_ANSWER && link->options.self.join != 0)
+            return true;
         else
             peer_link_end(link, PEER_REASON_PROTOCOL, now_ms);
     } else if (message->body_case == QNFS__PEER__BODY_HELLO || link->options.caller || link->state != PEER_LINK_OPEN) {
@@ -376,6 +392,7 @@ const char *peer_reason_text(enum peer_reason reason)
         [PEER_REASON_SILENT] = "was silent for too long",
         [PEER_REASON_SLOW] = "took nothing for too long",
         [PEER_REASON_LEAVING] = "hears no more, as the other is going away",
+        [PEER_REASON_REMOVED] = "was removed from the cluster",
         [PEER_REASON_COUNT] = "is refused for a reason that this program does not know",
     };
     _Static_assert(sizeof(texts) / sizeof(texts[0]) == PEER_REASON_COUNT + 1, "every reason has its text");

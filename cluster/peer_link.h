@@ -25,6 +25,7 @@ struct peer_hello {
     uint64_t session_epoch;
     uint32_t channel;
     char advertise[ENDPOINT_TEXT_BYTES]; /* outside a cluster: HOST:PORT by which the node is reached; else "" */
+    uint64_t join; /* outside a cluster: the nonce of a node that wants to be in that of the callee; else 0 */
 };
 
 struct peer_link_options {
@@ -82,6 +83,9 @@ bool peer_link_next(struct peer_link *link, struct arena *arena, uint64_t now_ms
 
 /* Callee, after GREETED: answers with a hello. */
 void peer_link_accept(struct peer_link *link, uint64_t now_ms);
+
+/* Callee, after GREETED with a hello that wants to join: the JoinAnswer, as the last frame. */
+void peer_link_answer(struct peer_link *link, const Qnfs__Peer *message, uint64_t now_ms);
 
 /* Ends it, and tells the other side why. What waited to be sent is dropped; harmless on a link that has ended. */
 void peer_link_end(struct peer_link *link, enum peer_reason reason, uint64_t now_ms);

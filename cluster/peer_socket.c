@@ -142,6 +142,16 @@ void peer_socket_end(struct peer_socket *socket, enum peer_reason reason)
     peer_socket_pump(socket);
 }
 
+void peer_socket_answer(struct peer_socket *socket, const Qnfs__Peer *message)
+{
+    if (socket->ended)
+        return;
+    peer_link_answer(&socket->peer_link, message, uv_now(socket->loop));
+    socket_report(socket, "%s", "wants to join, and was answered");
+    socket_linger(socket);
+    peer_socket_pump(socket);
+}
+
 /* --- in --- */
 
 static void events_take(struct peer_socket *socket)

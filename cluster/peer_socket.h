@@ -80,6 +80,9 @@ void peer_socket_pump(struct peer_socket *socket);
  * at once. */
 void peer_socket_end(struct peer_socket *socket, enum peer_reason reason);
 
+/* Answers who wants to join, and ends it. */
+void peer_socket_answer(struct peer_socket *socket, const Qnfs__Peer *message);
+
 /* A few times a second. */
 void peer_socket_tick(struct peer_socket *socket);
 

@@ -1,6 +1,7 @@
 #include "cluster/peer_transport.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/check.h"
 #include "base/heap.h"
@@ -28,6 +29,8 @@ struct peer_transport {
     struct peer_socket_handler socket_handler;
     struct peer_scratch scratch;
     struct list peers;
+    uint64_t *removed; /* nodes that were members */
+    size_t removed_count;
     struct list sockets;
     uint32_t socket_count; /* not yet freed */
     uint32_t accepted_count;
@@ -164,13 +167,42 @@ static void tell_closed(struct peer_transport *transport, struct peer *peer, str
 
 /* --- what sockets tell --- */
 
+static bool is_removed(const struct peer_transport *transport, const struct peer_hello *hello)
+{
+    for (size_t i = 0; i < transport->removed_count; i++) {
+        if (transport->removed[i] == hello->node)
+            return true;
+    }
+    return false;
+}
+
+/* Somebody wants to join: whoever owns the transport answers later. */
+static enum peer_reason joiner_judge(struct peer_transport *transport, struct peer_socket *socket)
+{
+    const struct peer_handler *handler = &transport->options.handler;
+    const struct peer_hello *hello = &socket->peer_link.other;
+    struct peer_endpoint endpoint;
+    if (handler->joins == NULL)
+        return PEER_REASON_NO_CLUSTER;
+    if (hello->feature_level < transport->options.feature_level_min)
+        return PEER_REASON_FEATURE_LEVEL;
+    if (endpoint_parse(slice_text(hello->advertise), &endpoint) != STATUS_OK)
+        return PEER_REASON_PROTOCOL;
+    if (!peer_tls_covers(socket->tls, endpoint.host))
+        return PEER_REASON_WRONG_CERTIFICATE;
+    transport->calling = true;
+    handler->joins(handler->context, hello);
+    transport->calling = false;
+    return PEER_REASON_NONE;
+}
+
 /* A member has called: the latest call counts. */
 static enum peer_reason caller_judge(struct peer_transport *transport, struct peer_socket *socket)
 {
     const struct peer_hello *hello = &socket->peer_link.other;
     struct peer *peer = peer_who_calls(transport, socket);
     if (peer == NULL)
-        return PEER_REASON_UNKNOWN_NODE;
+        return is_removed(transport, hello) ? PEER_REASON_REMOVED : PEER_REASON_UNKNOWN_NODE;
     if (!peer_tls_covers(socket->tls, peer->endpoint.host))
         return PEER_REASON_WRONG_CERTIFICATE;
     struct peer_line *line = &peer->lines[hello->channel];
@@ -188,6 +220,12 @@ static enum peer_reason caller_judge(struct peer_transport *transport, struct pe
 static void on_greeted(void *context, struct peer_socket *socket)
 {
     struct peer_transport *transport = context;
+    if (!socket->options.caller && socket->peer_link.other.join != 0) {
+        enum peer_reason reason = joiner_judge(transport, socket);
+        if (reason != PEER_REASON_NONE)
+            peer_socket_end(socket, reason);
+        return;
+    }
     if (!socket->options.caller) {
         enum peer_reason reason = caller_judge(transport, socket);
         if (reason != PEER_REASON_NONE) {
@@ -209,7 +247,8 @@ static void on_frame(void *context, struct peer_socket *socket, const struct pee
     struct peer_transport *transport = context;
     const struct peer_handler *handler = &transport->options.handler;
     struct peer *peer = socket->peer;
-    CHECK(peer != NULL && peer->lines[channel_of(socket)].heard == socket);
+    /* A caller hears nothing but the answer to its wish to join. */
+    CHECK(peer != NULL && (socket->options.caller || peer->lines[channel_of(socket)].heard == socket));
     transport->calling = true;
     handler->frame(handler->context, &peer->endpoint, &socket->peer_link.other, frame);
     transport->calling = false;
@@ -268,6 +307,8 @@ static void lines_call(struct peer_transport *transport)
         struct peer *peer = container_of(at, struct peer, link);
         for (unsigned channel = 0; channel < PEER_CHANNEL_COUNT; channel++) {
             struct peer_line *line = &peer->lines[channel];
+            if (transport->options.self.join != 0 && channel != PEER_CHANNEL_RAFT)
+                continue; /* it only asks */
             if (line->calling == NULL && now_ms >= line->next_ms)
                 line_call(transport, peer, (enum peer_channel)channel);
         }
@@ -444,6 +485,32 @@ enum status peer_transport_send_to(struct peer_transport *transport, const struc
     return peer_send(transport, peer_find_endpoint(transport, endpoint), channel, message, NULL, 0);
 }
 
+void peer_transport_answer(struct peer_transport *transport, uint64_t join, const Qnfs__Peer *message)
+{
+    struct list_link *next;
+    CHECK(join != 0);
+    for (struct list_link *at = list_first(&transport->sockets); at != NULL; at = next) {
+        struct peer_socket *socket = container_of(at, struct peer_socket, link);
+        next = list_next(&transport->sockets, at);
+        if (!socket->options.caller && !socket->ended && socket->tls != NULL &&
+            socket->peer_link.state == PEER_LINK_GREETED && socket->peer_link.other.join == join)
+            peer_socket_answer(socket, message);
+    }
+}
+
+void peer_transport_removed(struct peer_transport *transport, const uint64_t *nodes, size_t count)
+{
+    CHECK(count <= CLUSTER_NODES_EVER_MAX);
+    free(transport->removed);
+    transport->removed = NULL;
+    transport->removed_count = count;
+    if (count == 0)
+        return;
+    transport->removed = calloc(count, sizeof(*nodes));
+    CHECK(transport->removed != NULL);
+    memcpy(transport->removed, nodes, count * sizeof(*nodes));
+}
+
 size_t peer_transport_waiting(const struct peer_transport *transport, uint64_t node, enum peer_channel channel)
 {
     const struct peer *peer = peer_find(transport, node);
@@ -491,5 +558,6 @@ void peer_transport_destroy(struct peer_transport *transport)
     for (struct list_link *at = list_first(&transport->peers); at != NULL; at = list_first(&transport->peers))
         peer_drop(container_of(at, struct peer, link));
     arena_fini(&transport->scratch.arena);
+    free(transport->removed);
     heap_free(transport);
 }

@@ -34,6 +34,9 @@ struct peer_handler {
     /* Came over the member's latest connection. The message and its data live until the handler returns. */
     void (*frame)(void *context, const struct peer_endpoint *peer, const struct peer_hello *hello,
                   const struct peer_frame *frame);
+    /* Somebody without a cluster wants to join (hello->join, advertise; its certificate covers that host), and waits for
+     * peer_transport_answer, at most PEER_GREETING_TIMEOUT_MS. NULL: nobody can join here. */
+    void (*joins)(void *context, const struct peer_hello *hello);
     /* peer is NULL for somebody who is no member. */
     void (*closed)(void *context, const struct peer_endpoint *peer, const struct peer_end *end);
 };
@@ -71,6 +74,13 @@ MUST_CHECK enum status peer_transport_send(struct peer_transport *transport, uin
 /* The same to a member without an id yet. */
 MUST_CHECK enum status peer_transport_send_to(struct peer_transport *transport, const struct peer_endpoint *endpoint,
                                               enum peer_channel channel, const Qnfs__Peer *message);
+
+/* Answers all who wait with this nonce to join, if there still are any. */
+void peer_transport_answer(struct peer_transport *transport, uint64_t join, const Qnfs__Peer *message);
+
+/* Nodes that were members and are none any more: whoever calls as one of them is told so. Copied; at most
+ * CLUSTER_NODES_EVER_MAX. */
+void peer_transport_removed(struct peer_transport *transport, const uint64_t *nodes, size_t count);
 
 /* Bytes that wait to be sent to a member, for status pages and for whoever paces bulk data; 0 without a connection. */
 size_t peer_transport_waiting(const struct peer_transport *transport, uint64_t node, enum peer_channel channel);

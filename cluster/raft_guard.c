@@ -287,17 +287,18 @@ bool guard_new_term_at_start(const struct configuration *configuration, uint64_t
 #endif
 }
 
-/* G8b: every voter has the configuration that is in force. */
-static bool voters_follow(const struct raft *raft)
+/* G8b: every voter has the configuration that is in force; but for one that goes, which may be dead: nobody waits for its vote
+ * in the next configuration. */
+static bool voters_follow(const struct raft *raft, const struct configuration *next)
 {
 #ifdef QNFS_PLANT_G8B_OFF
-    (void)raft;
+    (void)raft, (void)next;
     return true;
 #else
     for (unsigned i = 0; i < raft->configuration.n; i++) {
         const struct raft_server *server = &raft->configuration.servers[i];
         raft_index match = 0;
-        if (server->role != RAFT_VOTER || server->id == raft->id)
+        if (server->role != RAFT_VOTER || server->id == raft->id || configuration_find(next, server->id) < 0)
             continue;
         if (raft_match_index(raft, server->id, &match) != 0 || match < raft->configuration_committed_index)
             return false;
@@ -342,7 +343,7 @@ enum guard_change guard_may_change(const struct raft_guard *guard, const struct 
         return GUARD_CHANGE_WAIT;
     if (configuration_voters(next) == 1 && !configuration_sole_voter(next, raft->id))
         return GUARD_CHANGE_TRANSFER;
-    if (!voters_follow(raft) || !promoted_follow(raft, next))
+    if (!voters_follow(raft, next) || !promoted_follow(raft, next))
         return GUARD_CHANGE_WAIT;
     return GUARD_CHANGE_NOW;
 }

@@ -165,7 +165,7 @@ struct replica_action {
     struct peer_message *peer;
     const struct log_snapshot *snapshot;
     struct replica_member_change change;
-    enum status status; /* REFUSED: no leader, no such member, last voter; FULL: another one waits */
+    enum status status; /* REFUSED: no leader, no such member, last voter; FULL: a later one has taken its place */
 };
 
 /* The list of one step; the memory is its arena's and lives until the next step. */

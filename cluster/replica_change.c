@@ -13,10 +13,9 @@ static void change_answer(struct replica *replica, const struct replica_member_c
 
 void replica_change_take(struct replica *replica, const struct replica_member_change *change)
 {
-    if (replica->change_waits) {
-        change_answer(replica, change, STATUS_FULL, 0);
-        return;
-    }
+    /* The later wish counts: a promotion may wait for ever for a standby that has died since. */
+    if (replica->change_waits)
+        change_answer(replica, &replica->change, STATUS_FULL, 0);
     replica->change = *change;
     replica->change_waits = true;
 }

@@ -1,6 +1,8 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/command.h"
+#include "ctl/http.h"
 #include "ctl/table.h"
 
 /* A number, or "-" where the node that was asked does not know it. */
@@ -14,6 +16,11 @@ static void add_number(struct table *table, const json_t *row, const char *key)
 
 static const char *state_word(const json_t *row)
 {
+    const char *role = ctl_text(row, "role");
+    if (strcmp(role, "voter") != 0 && strcmp(role, "standby") != 0)
+        return "no member";
+    if (json_is_true(json_object_get(row, "leaving")))
+        return "leaving";
     if (json_is_true(json_object_get(row, "leader")))
         return "leader";
     if (ctl_number(row, "incarnation") == 0)
@@ -49,6 +56,46 @@ int command_node_list(struct ctl *ctl)
     table_fini(&table);
     json_decref(answer);
     return CTL_DONE;
+}
+
+int command_node_add(struct ctl *ctl)
+{
+    char *address = http_escape(ctl->arguments->operands[0]);
+    size_t target_bytes = (address == NULL ? 0 : strlen(address)) + sizeof("/v1/nodes?address=");
+    char *target = malloc(target_bytes);
+    json_t *answer = NULL;
+    if (address != NULL && target != NULL) {
+        snprintf(target, target_bytes, "/v1/nodes?address=%s", address);
+        answer = ctl_ask(ctl, "POST", target, NULL);
+    }
+    free(target);
+    free(address);
+    if (answer != NULL && !ctl->arguments->json)
+        fprintf(ctl->out, "%lld\n", ctl_number(answer, "id"));
+    return ctl_finish(ctl, answer);
+}
+
+/* METHOD PATH/ID. */
+static int node_ask(struct ctl *ctl, const char *verb, const char *method, const char *path)
+{
+    const char *id = ctl->arguments->operands[0];
+    char target[64];
+    if (id[0] == '\0' || strspn(id, "0123456789") != strlen(id) || strlen(id) > 19) {
+        fprintf(ctl->error, "qnfsctl: node %s: '%s' is no node id\n", verb, id);
+        return CTL_WRONG;
+    }
+    snprintf(target, sizeof(target), "%s/%s", path, id);
+    return ctl_finish(ctl, ctl_ask(ctl, method, target, NULL));
+}
+
+int command_node_remove(struct ctl *ctl)
+{
+    return node_ask(ctl, "remove", "DELETE", "/v1/nodes");
+}
+
+int command_node_promote(struct ctl *ctl)
+{
+    return node_ask(ctl, "promote", "POST", "/v1/promote");
 }
 
 int command_leader_transfer(struct ctl *ctl)

@@ -27,7 +27,22 @@ static bool hello_obeys(const Qnfs__Hello *hello)
 {
     if (hello->cluster.len == 0)
         return hello->node == 0 && strlen(hello->advertise) <= PEER_ADVERTISE_MAX_BYTES;
-    return hello->cluster.len == 16 && hello->node != 0 && hello->advertise[0] == '\0';
+    return hello->cluster.len == 16 && hello->node != 0 && hello->advertise[0] == '\0' && hello->join == 0;
+}
+
+static bool join_answer_obeys(const Qnfs__JoinAnswer *answer)
+{
+    if (answer->outcome >= PEER_JOIN_COUNT || strlen(answer->text) > PEER_JOIN_TEXT_MAX_BYTES)
+        return false;
+    if (answer->outcome != PEER_JOIN_DONE)
+        return answer->node == 0 && answer->cluster.len == 0 && answer->n_members == 0;
+    return answer->node != 0 && answer->cluster.len == 16 && answer->n_members > 0 &&
+           answer->n_members <= CLUSTER_MEMBERS_MAX;
+}
+
+static bool join_member_obeys(const Qnfs__JoinMember *member)
+{
+    return member->node != 0 && strlen(member->advertise) <= PEER_ADVERTISE_MAX_BYTES;
 }
 
 static bool founding_report_obeys(const Qnfs__FoundingReport *report)
@@ -150,6 +165,10 @@ static bool message_obeys(const ProtobufCMessage *base)
         return ((const Qnfs__Peer *)message)->body_case != QNFS__PEER__BODY__NOT_SET;
     if (base->descriptor == &qnfs__hello__descriptor)
         return hello_obeys(message);
+    if (base->descriptor == &qnfs__join_answer__descriptor)
+        return join_answer_obeys(message);
+    if (base->descriptor == &qnfs__join_member__descriptor)
+        return join_member_obeys(message);
     if (base->descriptor == &qnfs__raft_message__descriptor)
         return raft_obeys(message);
     if (base->descriptor == &qnfs__peer_entry__descriptor)

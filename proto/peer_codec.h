@@ -17,6 +17,8 @@
 /* Before the body. */
 #define PEER_FRAME_HEAD_BYTES 8u
 
+/* A sentence in a JoinAnswer; longer: the connection is closed. */
+#define PEER_JOIN_TEXT_MAX_BYTES 511u
 /* HOST:PORT in a hello or a report; longer: the connection is closed. */
 #define PEER_ADVERTISE_MAX_BYTES 263u
 
@@ -47,7 +49,16 @@ enum peer_reason {
     PEER_REASON_SILENT,            /* nothing came for too long */
     PEER_REASON_SLOW,              /* nothing could be sent for too long */
     PEER_REASON_LEAVING,           /* the side goes away, and means no harm */
+    PEER_REASON_REMOVED,           /* it was a member, and is none any more, for good */
     PEER_REASON_COUNT
+};
+
+/* JoinAnswer.outcome. */
+enum peer_join {
+    PEER_JOIN_DONE,
+    PEER_JOIN_REFUSED, /* nothing will change that by itself */
+    PEER_JOIN_LATER,   /* ask again */
+    PEER_JOIN_COUNT
 };
 
 /* PeerEntry.kind; as enum replica_entry_kind. */

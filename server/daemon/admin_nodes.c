@@ -27,15 +27,40 @@ static json_t *member_row(struct admin_request *request, const struct admin_node
     uint64_t now_ms = request->shared->clock.boot_ms(request->shared->clock.context);
     uint64_t match_index = self ? status->commit_index : member->match_index;
     node_get(request->view, member->node, request->arena, &registered);
-    return json_pack(
-        "{s:o,s:o,s:s,s:b,s:b,s:b,s:o,s:o,s:o,s:o,s:o}", "id", admin_number(member->node), "advertise",
-        admin_text(registered.advertise), "role", member->voter ? "voter" : "standby", "here", self, "leader",
-        member->node == status->leader_node, "connected", self || member->connected, "incarnation",
-        admin_number(registered.incarnation.value), "version", admin_text(registered.version), "heard_ms_ago",
-        self || member->heard_ms == 0 || member->heard_ms > now_ms ? json_null()
-                                                                   : admin_number(now_ms - member->heard_ms),
-        "match_index", leader_number(status, match_index), "applied_index",
-        self ? admin_number(status->applied_index) : leader_number(status, member->applied_index));
+    return json_pack("{s:o,s:o,s:s,s:b,s:b,s:b,s:b,s:o,s:o,s:o,s:o,s:o}", "id", admin_number(member->node), "advertise",
+                     admin_text(registered.advertise), "role", member->voter ? "voter" : "standby", "here", self,
+                     "leader", member->node == status->leader_node, "connected", self || member->connected, "leaving",
+                     registered.removed, "incarnation", admin_number(registered.incarnation.value), "version",
+                     admin_text(registered.version), "heard_ms_ago",
+                     self || member->heard_ms == 0 || member->heard_ms > now_ms
+                         ? json_null()
+                         : admin_number(now_ms - member->heard_ms),
+                     "match_index", leader_number(status, match_index), "applied_index",
+                     self ? admin_number(status->applied_index) : leader_number(status, member->applied_index));
+}
+
+/* Nodes that are none of the log's members: announced or on their way, and those that were removed. */
+static void other_rows(struct admin_request *request, const struct admin_member *members, size_t count, json_t *rows)
+{
+    struct node_walk walk;
+    struct node_member row;
+    node_walk_open(request->view, request->arena, &walk);
+    for (; node_walk_get(&walk, &row); node_walk_next(&walk)) {
+        bool is_member = false;
+        for (size_t i = 0; i < count; i++)
+            is_member = is_member || members[i].node == row.node;
+        if (is_member)
+            continue;
+        json_array_append_new(rows, json_pack("{s:o,s:o,s:s,s:b,s:b,s:b,s:b,s:o,s:o,s:n,s:n,s:n}", "id",
+                                              admin_number(row.node), "advertise", admin_text(row.advertise), "role",
+                                              row.removed          ? "removed"
+                                              : row.admission == 0 ? "announced"
+                                                                   : "joining",
+                                              "here", 0, "leader", 0, "connected", 0, "leaving", 0, "incarnation",
+                                              admin_number(row.incarnation.value), "version", admin_text(row.version),
+                                              "heard_ms_ago", "match_index", "applied_index"));
+    }
+    node_walk_close(&walk);
 }
 
 void admin_node_list(struct admin_request *request, struct admin_answer *answer)
@@ -47,6 +72,7 @@ void admin_node_list(struct admin_request *request, struct admin_answer *answer)
     json_t *rows = json_array();
     for (size_t i = 0; i < count; i++)
         json_array_append_new(rows, member_row(request, &status, &members[i]));
+    other_rows(request, members, count, rows);
     admin_answer_json(answer, 200,
                       json_pack("{s:o,s:o,s:o}", "term", admin_number(status.term), "leader",
                                 status.leader_node == 0 ? json_null() : admin_number(status.leader_node), "nodes",

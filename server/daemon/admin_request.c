@@ -28,6 +28,8 @@ static const struct admin_route routes[] = {
     {"GET", "/v1/locks", NEEDS_VIEW, admin_lock_list},       {"GET", "/v1/settings", NEEDS_VIEW, admin_setting_list},
     {"PUT", "/v1/settings/", CHANGES, admin_setting_set},    {"POST", "/v1/check", NEEDS_VIEW, admin_check},
     {"GET", "/v1/nodes", NEEDS_VIEW, admin_node_list},       {"POST", "/v1/leader/", NEEDS_VIEW, admin_leader_transfer},
+    {"POST", "/v1/nodes", CHANGES, admin_node_add},          {"DELETE", "/v1/nodes/", NEEDS_VIEW, admin_node_remove},
+    {"POST", "/v1/promote/", CHANGES, admin_node_promote},
 };
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
 

@@ -78,6 +78,9 @@ void admin_lock_list(struct admin_request *request, struct admin_answer *answer)
 void admin_setting_list(struct admin_request *request, struct admin_answer *answer);
 void admin_setting_set(struct admin_request *request, struct admin_answer *answer);
 void admin_node_list(struct admin_request *request, struct admin_answer *answer);
+void admin_node_add(struct admin_request *request, struct admin_answer *answer);
+void admin_node_remove(struct admin_request *request, struct admin_answer *answer);
+void admin_node_promote(struct admin_request *request, struct admin_answer *answer);
 void admin_leader_transfer(struct admin_request *request, struct admin_answer *answer);
 void admin_check(struct admin_request *request, struct admin_answer *answer);
 

@@ -316,7 +316,7 @@ static enum status shell_connect(struct founding_shell *shell)
     struct peer_transport_options options = {
         .loop = &shell->loop,
         .tls = request->tls,
-        .handler = {shell, on_opened, on_frame, on_closed},
+        .handler = {.context = shell, .opened = on_opened, .frame = on_frame, .closed = on_closed},
         /* A node that lost its disk counts from the beginning again; so the clock tells its processes apart. */
         .self = {.incarnation = wall_ns > 0 ? (uint64_t)wall_ns : 1, .feature_level = QNFS_FEATURE_LEVEL},
         .feature_level_min = QNFS_FEATURE_LEVEL_MIN,

@@ -20,8 +20,6 @@ enum { EXIT_BAD_USAGE = 2 };
 /* What this version cannot do is said at once, not when it is needed. */
 static const char *unserved_setting(const struct config *config)
 {
-    if (config->join_count > 0)
-        return "join: this version adds no nodes to a cluster: begin with all of them, with --bootstrap-expect";
     if (config->force_grace)
         return "force-grace: this version has no grace epochs";
     return NULL;
@@ -35,6 +33,10 @@ static void wait_for_end(struct node *node, const struct log *log, const sigset_
         int signal = sigtimedwait(signals, NULL, &tick);
         if (signal > 0) {
             log_line(log, LOG_INFO, "signal %d: finishing what clients wait for", signal);
+            return;
+        }
+        if (node_was_removed(node)) {
+            log_line(log, LOG_WARN, "this node was removed from the cluster: it ends, and does not start again");
             return;
         }
         node_tick(node);

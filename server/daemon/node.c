@@ -11,6 +11,7 @@
 #include "server/daemon/descriptors.h"
 #include "server/daemon/founding_run.h"
 #include "server/daemon/install.h"
+#include "server/daemon/join_run.h"
 #include "server/daemon/listener.h"
 #include "server/daemon/node_state.h"
 #include "server/daemon/recovery.h"
@@ -49,6 +50,22 @@ static enum status node_look_for_room(struct node *node, char *trouble, size_t r
     return STATUS_OK;
 }
 
+/* A removed node has no place to go back to. */
+static enum status node_look_whether_removed(const struct node *node, char *trouble, size_t room)
+{
+    bool removed;
+    enum status status = data_directory_is_removed(&node->disk, &removed);
+    if (status != STATUS_OK)
+        return node_refuse(trouble, room, status, "looking whether this node was removed");
+    if (!removed)
+        return STATUS_OK;
+    snprintf(trouble, room,
+             "data-dir: %s is that of node %" PRIu64 ", which was removed from its cluster: empty it, and start with "
+             "--join to become a new member",
+             node->config->data_dir, node->identity.node_id);
+    return STATUS_REFUSED;
+}
+
 /* Whose directory this is; an empty one becomes a cluster's if the operator said so. */
 static enum status node_identify(struct node *node, char *trouble, size_t room)
 {
@@ -75,6 +92,9 @@ static enum status node_identify(struct node *node, char *trouble, size_t room)
         return status;
     status = data_directory_load(&node->disk, &node->identity);
     if (status == STATUS_OK) {
+        status = node_look_whether_removed(node, trouble, room);
+        if (status != STATUS_OK)
+            return status;
         status = data_directory_load_members(&node->disk, &node->founders);
         if (status == STATUS_OK)
             return peers_fit(&node->peers, &node->identity, &node->founders, config, trouble, room);
@@ -83,9 +103,10 @@ static enum status node_identify(struct node *node, char *trouble, size_t room)
     }
     if (status != STATUS_NOT_FOUND)
         return node_refuse(trouble, room, status, "reading the node's identity");
-    if (!config->bootstrap && config->bootstrap_expect == 0) {
+    if (!config->bootstrap && config->bootstrap_expect == 0 && config->join_count == 0) {
         snprintf(trouble, room,
-                 "data-dir: %s belongs to no cluster yet; --bootstrap or --bootstrap-expect begins a new one",
+                 "data-dir: %s belongs to no cluster yet; --bootstrap or --bootstrap-expect begins a new one, --join "
+                 "makes this node a member of one that is there",
                  config->data_dir);
         return STATUS_REFUSED;
     }
@@ -100,7 +121,7 @@ static enum status node_identify(struct node *node, char *trouble, size_t room)
     }
     if (status != STATUS_OK)
         return node_refuse(trouble, room, status, "looking at the data directory");
-    if (config->bootstrap_expect > 0) {
+    if (config->bootstrap_expect > 0 || config->join_count > 0) {
         struct founding_request request = {
             .config = config,
             .disk = &node->disk,
@@ -110,6 +131,8 @@ static enum status node_identify(struct node *node, char *trouble, size_t room)
             .clock = node->clock,
             .log = node->log,
         };
+        if (config->join_count > 0)
+            return join_run(&request, &node->identity, &node->founders, trouble, room);
         return founding_run(&request, &node->identity, &node->founders, trouble, room);
     }
     struct configuration founder = {.count = 1, .members = {{.id = 1, .role = MEMBER_VOTER}}};
@@ -286,6 +309,15 @@ enum status node_start(const struct config *config, char *const *arguments, cons
         return status; /* the process ends: nothing is taken down here */
     *started = node;
     return status;
+}
+
+bool node_was_removed(struct node *node)
+{
+    if (!atomic_load(&node->removed))
+        return false;
+    if (data_directory_store_removed(&node->disk) != STATUS_OK)
+        log_line(node->log, LOG_WARN, "data-dir: no note that the node was removed could be left");
+    return true;
 }
 
 void node_tick(struct node *node)

@@ -23,4 +23,7 @@ void node_tick(struct node *node);
 /* Finishes what clients wait for (up to NODE_DRAIN_MS), flushes, ends every thread, frees it. Main thread. */
 void node_stop(struct node *node);
 
+/* Whether the cluster has removed this node, which its data directory says from then on: stop it. Main thread. */
+bool node_was_removed(struct node *node);
+
 #endif

@@ -1,12 +1,15 @@
 #include "server/daemon/node_state.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "proto/log_codec.h"
 #include "server/daemon/folder_size.h"
 #include "server/daemon/membership.h"
+#include "statestore/machine/node.h"
 #include "statestore/machine/settings.h"
 
 /* --- what the threads ask of each other --- */
@@ -100,10 +103,33 @@ void node_tell_state(struct node *node)
     if (read->failed)
         node_failed(node, STATUS_IO, "reading the state");
     kv_store_release(node->store, read);
-    arena_fini(&arena);
+    replica_thread_removed(node->replica, membership.removed, membership.removed_count);
     replica_thread_members(node->replica, membership.members.items, membership.members.count);
     replica_thread_read_mode(node->replica, index_reads);
     replica_thread_processes(node->replica, membership.processes, membership.process_count);
+    arena_fini(&arena);
+}
+
+/* The applier's thread, with the state behind the change. */
+static void node_look_whether_removed(struct node *node, uint64_t changed)
+{
+    struct node_member member;
+    struct arena arena;
+    if (changed != node->identity.node_id)
+        return;
+    arena_init(&arena);
+    struct kv_read *read = kv_store_snapshot(node->store);
+    if (node_get(read, changed, &arena, &member) && member.gone)
+        atomic_store(&node->removed, true);
+    kv_store_release(node->store, read);
+    arena_fini(&arena);
+}
+
+/* Others say so. Raft loop. */
+static void node_removed(void *context)
+{
+    struct node *node = context;
+    atomic_store(&node->removed, true);
 }
 
 static void node_effect(void *context, const struct machine_effect *effect)
@@ -111,8 +137,10 @@ static void node_effect(void *context, const struct machine_effect *effect)
     struct node *node = context;
     steward_thread_effect(node->steward, effect);
     if (effect->kind == EFFECT_PROCESS_OPENED || effect->kind == EFFECT_PROCESS_CLOSED ||
-        effect->kind == EFFECT_SETTINGS_CHANGED)
+        effect->kind == EFFECT_SETTINGS_CHANGED || effect->kind == EFFECT_MEMBERS_CHANGED)
         node_tell_state(node);
+    if (effect->kind == EFFECT_MEMBERS_CHANGED)
+        node_look_whether_removed(node, effect->node);
     if (effect->kind != EFFECT_SESSION_LEFT && effect->kind != EFFECT_CLIENT_GONE)
         return;
     unsigned loops = atomic_load_explicit(&node->loops_started, memory_order_acquire);
@@ -334,6 +362,128 @@ static void node_serve(void *context, struct incarnation_id incarnation, const s
     pthread_mutex_unlock(&node->gates);
 }
 
+/* --- the membership --- */
+
+/* Whom a new member calls at first, itself among them. */
+static void join_members(struct node *node, struct join_answer *answer)
+{
+    struct membership membership;
+    struct peer_endpoint self;
+    struct arena arena;
+    arena_init(&arena);
+    struct kv_read *read = kv_store_snapshot(node->store);
+    membership_read(read, node->identity.node_id, &node->founders, &arena, &membership);
+    kv_store_release(node->store, read);
+    arena_fini(&arena);
+    answer->members = membership.members;
+    CHECK(endpoint_parse(slice_text(node->peers.advertise.text), &self) == STATUS_OK);
+    self.node = node->identity.node_id;
+    (void)endpoint_list_add(&answer->members, &self); /* one of CLUSTER_MEMBERS_MAX, and the others leave it out */
+}
+
+/* The id that the log has given, or why it gives none. Steward's thread. */
+static void node_admitted(void *context, uint64_t join, const struct buffer *bytes)
+{
+    struct node *node = context;
+    struct join_answer answer = {.outcome = PEER_JOIN_LATER};
+    struct arena arena;
+    Qnfs__Result *result = NULL;
+    arena_init(&arena);
+    atomic_fetch_sub(&node->joins, 1);
+    if (bytes != NULL)
+        CHECK(log_result_unpack(slice_make(bytes->data, bytes->size_bytes), &arena, &result) == STATUS_OK);
+    if (result != NULL && result->body_case == QNFS__RESULT__BODY_ADMITTED) {
+        answer.outcome = PEER_JOIN_DONE;
+        answer.node = result->admitted->node;
+        memcpy(answer.cluster, node->identity.cluster_id, sizeof(answer.cluster));
+        join_members(node, &answer);
+        log_line(node->log, LOG_INFO, "a node that wants to join is node %" PRIu64, answer.node);
+    } else if (result != NULL && result->body_case == QNFS__RESULT__BODY_TEXT) {
+        answer.outcome = PEER_JOIN_REFUSED;
+        snprintf(answer.text, sizeof(answer.text), "%.*s", (int)result->text->text.len,
+                 (const char *)result->text->text.data);
+    } else {
+        snprintf(answer.text, sizeof(answer.text), "it does not serve yet, or no more");
+    }
+    replica_thread_join_answer(node->replica, join, &answer);
+    arena_fini(&arena);
+}
+
+/* Raft loop. */
+static void node_joins(void *context, uint64_t join, const char *advertise)
+{
+    struct node *node = context;
+    struct replica_status status;
+    Qnfs__Command command = QNFS__COMMAND__INIT;
+    Qnfs__NodeAdmit body = QNFS__NODE_ADMIT__INIT;
+    if (atomic_fetch_add(&node->joins, 1) >= JOINS_WAITING_MAX) {
+        struct join_answer later = {.outcome = PEER_JOIN_LATER};
+        atomic_fetch_sub(&node->joins, 1);
+        snprintf(later.text, sizeof(later.text),
+                 "it has no answer from the cluster for those who asked before: does a majority run?");
+        replica_thread_join_answer(node->replica, join, &later);
+        return;
+    }
+    replica_thread_status(node->replica, &status);
+    for (uint32_t i = 0; i < status.configuration.count; i++) {
+        if (status.configuration.members[i].id > body.floor)
+            body.floor = status.configuration.members[i].id;
+    }
+    body.advertise = (ProtobufCBinaryData){strlen(advertise), (uint8_t *)(uintptr_t)advertise};
+    body.nonce = join;
+    command.body_case = QNFS__COMMAND__BODY_NODE_ADMIT;
+    command.node_admit = &body;
+    steward_thread_ask(node->steward, &command, node_admitted, node, join);
+}
+
+static void remove_told(void *context, uint64_t removed, const struct buffer *bytes)
+{
+    (void)context, (void)removed, (void)bytes; /* if nothing came of it, it is said again */
+}
+
+/* The entry that says so stands behind the one that has taken the node out: if that is lost, so is this. */
+static void remove_done(struct node *node, uint64_t removed)
+{
+    Qnfs__Command command = QNFS__COMMAND__INIT;
+    Qnfs__NodeRemove body = QNFS__NODE_REMOVE__INIT;
+    body.node = removed;
+    body.done = true;
+    command.body_case = QNFS__COMMAND__BODY_NODE_REMOVE;
+    command.node_remove = &body;
+    steward_thread_ask(node->steward, &command, remove_told, node, removed);
+}
+
+/* The leader makes the log's members those of the state. Steward's thread. */
+static void node_reconcile(void *context, struct kv_read *view)
+{
+    struct node *node = context;
+    struct replica_status status;
+    struct raft_loop_peer_status peers[CLUSTER_MEMBERS_MAX];
+    struct membership_follower followers[CLUSTER_MEMBERS_MAX];
+    struct replica_member_change change;
+    uint64_t done;
+    struct arena arena;
+    uint64_t now_ms = node->clock.boot_ms(node->clock.context);
+    if (!atomic_load(&node->leader) || now_ms < node->reconciled_ms + STEWARD_TICK_MS)
+        return;
+    node->reconciled_ms = now_ms;
+    replica_thread_status(node->replica, &status);
+    size_t count = replica_thread_peers(node->replica, peers, CLUSTER_MEMBERS_MAX);
+    for (size_t i = 0; i < count; i++)
+        followers[i] = (struct membership_follower){peers[i].node, peers[i].connected, peers[i].match_index};
+    arena_init(&arena);
+    if (membership_next_change(view, &status.configuration, status.last_index, followers, count, &arena, &done,
+                               &change)) {
+        if (change.kind == REPLICA_CHANGE_REMOVE && change.id == node->identity.node_id)
+            replica_thread_transfer(node->replica, 0); /* the next leader does it */
+        else
+            replica_thread_change(node->replica, &change);
+    }
+    arena_fini(&arena);
+    if (done != 0)
+        remove_done(node, done);
+}
+
 /* --- for the admin door --- */
 
 static bool node_healthy(struct node *node)
@@ -428,6 +578,7 @@ struct steward_ports node_steward_ports(struct node *node)
         .propose = node_propose,
         .serve = node_serve,
         .restart = node_restart,
+        .ticked = node_reconcile,
         .flush = node_flush,
         .swept = node_swept,
         .failed = node_failed,
@@ -460,6 +611,8 @@ struct replica_ports node_replica_ports(struct node *node)
         .lost = node_lost,
         .sick = node_sick,
         .install = node_install,
+        .joins = node_joins,
+        .removed = node_removed,
         .bulk = node_bulk,
         .bulk_lost = node_bulk_lost,
         .alive_ms = node_alive_ms,

@@ -56,6 +56,9 @@ struct node {
     atomic_bool serving;
     atomic_bool leader;
     atomic_bool silent;            /* no leader hears this node */
+    atomic_bool removed;           /* the cluster has removed this node */
+    atomic_uint joins;             /* that wait for a result */
+    uint64_t reconciled_ms;        /* steward's thread: when the membership was last looked at */
     _Atomic(const char *) restart; /* why this process is to begin anew; NULL: it is not */
     atomic_uint_least64_t incarnation;
     atomic_uint_least64_t flushes;

@@ -12,6 +12,8 @@
 enum raft_post_kind {
     RAFT_POST_MESSAGE, /* `message`, with `processes` of its own */
     RAFT_POST_MEMBERS, /* `members` */
+    RAFT_POST_REMOVED, /* `removed` */
+    RAFT_POST_JOIN,    /* `answer`, to whoever waits with `join` */
     RAFT_POST_BULK,    /* `bulk`, owned */
     RAFT_POST_STOP,
 };
@@ -23,6 +25,10 @@ struct raft_post {
     struct raft_loop_process *processes;
     struct peer_endpoint *members;
     uint32_t member_count;
+    uint64_t *removed;
+    size_t removed_count;
+    uint64_t join;
+    struct join_answer *answer;
     struct snapshot_message *bulk;
 };
 
@@ -77,6 +83,8 @@ static void post_free(struct raft_post *post)
 {
     free(post->processes);
     free(post->members);
+    free(post->removed);
+    free(post->answer);
     snapshot_message_free(post->bulk);
     free(post);
 }
@@ -101,8 +109,8 @@ static void carry_replica(struct replica_thread *thread, const struct replica_ac
         break;
     case REPLICA_ACTION_SPACE: ports->space(ports->context, action->space); break;
     case REPLICA_ACTION_INSTALL: ports->install(ports->context, action->leader, action->snapshot->index); break;
-    case REPLICA_ACTION_CHANGED: /* nobody here asks for a change of the membership */
-    case REPLICA_ACTION_SEND:    /* the actor makes frames of these two */
+    case REPLICA_ACTION_CHANGED: break; /* whoever asked looks at what the members are, again and again */
+    case REPLICA_ACTION_SEND:           /* the actor makes frames of these two */
     case REPLICA_ACTION_FORWARD: CHECK(false); break;
     }
 }
@@ -196,6 +204,17 @@ static void take_post(struct replica_thread *thread, struct raft_post *post)
     case RAFT_POST_MEMBERS:
         if (thread->transport != NULL && !thread->ending) /* the applier goes on until it is stopped, too */
             peer_transport_members(thread->transport, post->members, post->member_count);
+        break;
+    case RAFT_POST_REMOVED:
+        if (thread->transport != NULL && !thread->ending)
+            peer_transport_removed(thread->transport, post->removed, post->removed_count);
+        break;
+    case RAFT_POST_JOIN:
+        if (thread->transport != NULL && !thread->ending) {
+            arena_reset(&thread->frame_arena);
+            peer_transport_answer(thread->transport, post->join,
+                                  join_answer_encode(post->answer, &thread->frame_arena));
+        }
         break;
     case RAFT_POST_BULK: send_bulk(thread, post->bulk); break;
     case RAFT_POST_STOP:
@@ -316,6 +335,8 @@ static void on_closed(void *context, const struct peer_endpoint *peer, const str
     struct replica_thread *thread = context;
     if (peer != NULL && !end->called && end->was_open && end->channel == PEER_CHANNEL_BULK)
         thread->ports.bulk_lost(thread->ports.context, peer->node);
+    if (end->called && end->told && end->reason == PEER_REASON_REMOVED)
+        thread->ports.removed(thread->ports.context);
     if (peer == NULL || !end->called || !end->was_open || end->channel == PEER_CHANNEL_BULK)
         return;
     peer_event(thread, &(struct raft_loop_message){.kind = RAFT_LOOP_CLOSED, .node = peer->node});
@@ -333,6 +354,12 @@ static void on_frame(void *context, const struct peer_endpoint *peer, const stru
     struct raft_loop_message message = {.kind = RAFT_LOOP_FRAME, .node = peer->node, .frame = frame};
     raft_step(thread, &message);
     raft_settle(thread);
+}
+
+static void on_joins(void *context, const struct peer_hello *hello)
+{
+    struct replica_thread *thread = context;
+    thread->ports.joins(thread->ports.context, hello->join, hello->advertise);
 }
 
 /* --- the threads --- */
@@ -389,7 +416,7 @@ static enum status peers_open(struct replica_thread *thread, const struct replic
         .loop = &thread->uv,
         .tls = peers->tls,
         .log = thread->log,
-        .handler = {.context = thread, .opened = on_opened, .frame = on_frame, .closed = on_closed},
+        .handler = {.context = thread, .opened = on_opened, .frame = on_frame, .joins = on_joins, .closed = on_closed},
         .self = peers->self,
         .feature_level_min = peers->feature_level_min,
     };
@@ -462,6 +489,34 @@ void replica_thread_applied(struct replica_thread *thread, uint64_t index, uint6
 void replica_thread_flushed(struct replica_thread *thread, uint64_t index)
 {
     inbox_post(&thread->messages, &message_create(REPLICA_FLUSHED, index)->link);
+}
+
+void replica_thread_change(struct replica_thread *thread, const struct replica_member_change *change)
+{
+    struct replica_message *message = message_create(REPLICA_CHANGE, 0);
+    message->change = *change;
+    inbox_post(&thread->messages, &message->link);
+}
+
+void replica_thread_removed(struct replica_thread *thread, const uint64_t *nodes, size_t count)
+{
+    struct raft_post *post = post_create(RAFT_POST_REMOVED);
+    post->removed = calloc(count + 1, sizeof(*nodes));
+    CHECK(post->removed != NULL);
+    for (size_t i = 0; i < count; i++)
+        post->removed[i] = nodes[i];
+    post->removed_count = count;
+    inbox_post(&thread->posts, &post->link);
+}
+
+void replica_thread_join_answer(struct replica_thread *thread, uint64_t join, const struct join_answer *answer)
+{
+    struct raft_post *post = post_create(RAFT_POST_JOIN);
+    post->join = join;
+    post->answer = malloc(sizeof(*answer));
+    CHECK(post->answer != NULL);
+    *post->answer = *answer;
+    inbox_post(&thread->posts, &post->link);
 }
 
 void replica_thread_transfer(struct replica_thread *thread, uint64_t node)

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "cluster/join.h"
 #include "cluster/log_writer.h"
 #include "cluster/peer_transport.h"
 #include "cluster/raft_loop.h"
@@ -31,6 +32,10 @@ struct replica_ports {
     void (*sick)(void *context);
     /* A frame on the bulk channel; read now, not kept. */
     void (*bulk)(void *context, uint64_t node, const struct peer_frame *frame);
+    /* Somebody without a cluster wants to join (peer_transport.h), and waits for replica_thread_join_answer. */
+    void (*joins)(void *context, uint64_t join, const char *advertise);
+    /* Others say that the cluster has removed this node. */
+    void (*removed)(void *context);
     /* The bulk connection over which a member was heard has ended. */
     void (*bulk_lost)(void *context, uint64_t node);
     /* When the slowest of all other threads last turned over, boot time in ms. */
@@ -87,6 +92,16 @@ void replica_thread_read_mode(struct replica_thread *thread, bool index_reads);
 
 /* Whom to call from now on, copied. Any thread. */
 void replica_thread_members(struct replica_thread *thread, const struct peer_endpoint *members, uint32_t count);
+
+/* Nodes that were members, copied. Any thread. */
+void replica_thread_removed(struct replica_thread *thread, const uint64_t *nodes, size_t count);
+
+/* To whoever waits with this nonce to join; copied. Any thread. */
+void replica_thread_join_answer(struct replica_thread *thread, uint64_t join, const struct join_answer *answer);
+
+/* A change of the membership, while this node leads: dropped if it does not, or if there is nothing of the kind to change. It
+ * takes the place of one that still waits. Any thread. */
+void replica_thread_change(struct replica_thread *thread, const struct replica_member_change *change);
 
 /* Hands leadership to `node` (0: any). Any thread. */
 void replica_thread_transfer(struct replica_thread *thread, uint64_t node);

@@ -15,6 +15,10 @@ struct waiter {
     uint32_t owners;
     bool done;
     struct buffer *bytes; /* the packed result; NULL: refused */
+    /* Set: nobody waits, this is called. */
+    void (*tell)(void *context, uint64_t token, const struct buffer *bytes);
+    void *context;
+    uint64_t token;
 };
 
 struct steward_post {
@@ -66,6 +70,8 @@ static void waiter_put(struct waiter *waiter)
 
 static void waiter_answer(struct waiter *waiter, struct buffer *bytes)
 {
+    if (waiter->tell != NULL)
+        waiter->tell(waiter->context, waiter->token, bytes);
     pthread_mutex_lock(&waiter->mutex);
     waiter->done = true;
     waiter->bytes = bytes;
@@ -175,8 +181,10 @@ static void on_message(void *context, struct list_link *link)
 
 static void on_idle(void *context)
 {
+    struct steward_thread *thread = context;
     struct steward_message message = {.kind = STEWARD_TICK};
-    steward_thread_step(context, &message);
+    steward_thread_step(thread, &message);
+    thread->ports.ticked(thread->ports.context, thread->view.read);
 }
 
 struct steward_thread *steward_thread_start(struct steward *steward, struct kv_store *store, struct block_store *blocks,
@@ -253,17 +261,39 @@ static enum status waiter_wait(struct waiter *waiter, uint32_t timeout_ms)
     return status;
 }
 
-enum status steward_thread_execute(struct steward_thread *thread, const Qnfs__Command *command, uint32_t timeout_ms,
-                                   struct arena *arena, Qnfs__Result **result)
+/* One owner of the waiter goes along. */
+static void request_post(struct steward_thread *thread, const Qnfs__Command *command, struct waiter *waiter,
+                         struct arena *arena)
 {
     struct slice packed = log_command_pack(command, arena);
     struct steward_post *post = post_create(STEWARD_REQUEST);
-    struct waiter *waiter = waiter_create();
     post->waiter = waiter;
     post->bytes = buffer_create(packed.size_bytes);
     memcpy(post->bytes->data, packed.data, packed.size_bytes);
     post->bytes->size_bytes = packed.size_bytes;
     worker_post(&thread->worker, &post->link);
+}
+
+void steward_thread_ask(struct steward_thread *thread, const Qnfs__Command *command,
+                        void (*tell)(void *context, uint64_t token, const struct buffer *bytes), void *context,
+                        uint64_t token)
+{
+    struct arena arena;
+    struct waiter *waiter = waiter_create();
+    arena_init(&arena);
+    waiter->owners = 1;
+    waiter->tell = tell;
+    waiter->context = context;
+    waiter->token = token;
+    request_post(thread, command, waiter, &arena);
+    arena_fini(&arena);
+}
+
+enum status steward_thread_execute(struct steward_thread *thread, const Qnfs__Command *command, uint32_t timeout_ms,
+                                   struct arena *arena, Qnfs__Result **result)
+{
+    struct waiter *waiter = waiter_create();
+    request_post(thread, command, waiter, arena);
     enum status status = waiter_wait(waiter, timeout_ms);
     if (status == STATUS_OK)
         status = log_result_unpack(buffer_slice(waiter->bytes), arena, result);
@@ -284,8 +314,10 @@ void steward_thread_destroy(struct steward_thread *thread)
     while ((link = list_first(&left)) != NULL) {
         struct steward_post *post = container_of(link, struct steward_post, link);
         list_remove(link);
-        if (post->waiter != NULL)
+        if (post->waiter != NULL) {
+            post->waiter->tell = NULL; /* whom it would tell ends too */
             waiter_answer(post->waiter, NULL);
+        }
         buffer_put(post->bytes);
         free(post);
     }

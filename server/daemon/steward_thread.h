@@ -15,6 +15,8 @@ struct steward_ports {
     void (*serve)(void *context, struct incarnation_id incarnation, const struct machine *machine);
     /* STEWARD_DO_RESTART. */
     void (*restart)(void *context);
+    /* Some time has passed. */
+    void (*ticked)(void *context, struct kv_read *view);
     /* The state should be flushed soon. */
     void (*flush)(void *context);
     /* The bytes of all garbage up to this one are removed. */
@@ -43,6 +45,12 @@ void steward_thread_effect(struct steward_thread *thread, const struct machine_e
 /* admin.h's `execute`: waits for the command's result. STATUS_REFUSED, STATUS_CLOSED as there. Any other thread. */
 MUST_CHECK enum status steward_thread_execute(struct steward_thread *thread, const Qnfs__Command *command,
                                               uint32_t timeout_ms, struct arena *arena, Qnfs__Result **result);
+
+/* The same without waiting: `tell` is called in the steward's thread with the packed result (its own until it returns), or NULL:
+ * refused, this node does not serve. Not called if the thread ends before. Any thread. */
+void steward_thread_ask(struct steward_thread *thread, const Qnfs__Command *command,
+                        void (*tell)(void *context, uint64_t token, const struct buffer *bytes), void *context,
+                        uint64_t token);
 
 /* Ends the thread; nobody waits in steward_thread_execute any more. */
 void steward_thread_stop(struct steward_thread *thread);

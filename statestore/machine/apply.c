@@ -40,7 +40,10 @@
     X(CLIENT_EVICT, client_evict)                                                                                      \
     X(BACKCHANNEL_CTL, backchannel_ctl)                                                                                \
     X(NODE_REPORT, node_report)                                                                                        \
-    X(NODE_LOST, node_lost)
+    X(NODE_LOST, node_lost)                                                                                            \
+    X(NODE_ADMIT, node_admit)                                                                                          \
+    X(NODE_REMOVE, node_remove)                                                                                        \
+    X(NODE_PROMOTE, node_promote)
 
 #define APPLY_RUN(body, member)                                                                                        \
     static void run_##member(struct apply *apply)                                                                      \

@@ -8,17 +8,23 @@
 #include "statestore/machine/space.h"
 #include "statestore/store/schema.h"
 
-/* Version 1 had no nonces. */
+/* Version 1 had no nonces, version 2 nothing of the membership. */
 static void node_codec(struct row *row, void *value)
 {
     struct node_member *member = value;
-    uint8_t version = 2;
+    uint8_t version = 3;
     row_u8(row, &version);
-    CHECK(version == 1 || version == 2);
+    CHECK(version >= 1 && version <= 3);
     row_u64(row, &member->incarnation.value);
     row_u64(row, &member->registered_ms);
     for (size_t i = 0; version > 1 && i < NODE_NONCES; i++)
         row_u64(row, &member->nonces[i]);
+    if (version > 2) {
+        row_u64(row, &member->admission);
+        row_bool(row, &member->removed);
+        row_bool(row, &member->gone);
+        row_bool(row, &member->promote);
+    }
     row_slice(row, &member->advertise);
     row_slice(row, &member->version);
 }
@@ -97,9 +103,16 @@ size_t incarnation_list(struct kv_read *read, struct arena *arena, struct incarn
     return count;
 }
 
+void node_put(struct apply *apply, const struct node_member *member)
+{
+    struct node_member copy = *member;
+    transaction_put(apply->transaction, number_key(SCHEMA_NODE, member->node, apply->arena),
+                    row_encode(node_codec, &copy, apply->arena));
+}
+
 /* Its row goes, if it is still there; sessions stay attached to it until a client's next request attaches them where it
  * arrives. */
-static void incarnation_close(struct apply *apply, struct incarnation_id id, uint64_t node)
+void incarnation_close(struct apply *apply, struct incarnation_id id, uint64_t node)
 {
     struct incarnation incarnation;
     if (!incarnation_get(apply->read, id, apply->arena, &incarnation))
@@ -146,6 +159,10 @@ void node_register_apply(struct apply *apply, const Qnfs__NodeRegister *command)
     }
     struct node_member member;
     if (node_get(apply->read, command->node, apply->arena, &member)) {
+        if (member.gone) {
+            apply_refuse(apply, NFS4ERR_EXIST, slice_text("this node was removed from the cluster"));
+            return;
+        }
         if (register_repeats(apply, &member, command->nonce))
             return;
         incarnation_close(apply, member.incarnation, command->node);
@@ -159,8 +176,7 @@ void node_register_apply(struct apply *apply, const Qnfs__NodeRegister *command)
     member.nonces[0] = command->nonce;
     member.advertise = slice_make(command->advertise.data, command->advertise.len);
     member.version = slice_make(command->version.data, command->version.len);
-    transaction_put(apply->transaction, number_key(SCHEMA_NODE, command->node, apply->arena),
-                    row_encode(node_codec, &member, apply->arena));
+    node_put(apply, &member);
     apply_effect(apply, (struct machine_effect){
                             .kind = EFFECT_PROCESS_OPENED, .incarnation = incarnation.id, .node = command->node});
     register_answer(apply, incarnation.id);

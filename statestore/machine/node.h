@@ -20,6 +20,10 @@ struct node_member {
     struct incarnation_id incarnation; /* the last one; it has a row if it is open */
     uint64_t registered_ms;            /* uptime */
     uint64_t nonces[NODE_NONCES];      /* of its processes, the last one first; 0: none */
+    uint64_t admission; /* the nonce with which it asked for its id; 0: a founder, or it has not asked yet */
+    bool removed;       /* shall be no member any more; the row stays, so that the id is not given again */
+    bool gone;          /* removed, and is none any more */
+    bool promote;       /* the operator wants it to vote */
     struct slice advertise;
     struct slice version;
 };
@@ -47,6 +51,14 @@ size_t incarnation_list(struct kv_read *read, struct arena *arena, struct incarn
 /* True if the incarnation is open. Pure over the view. */
 bool incarnation_get(struct kv_read *read, struct incarnation_id id, struct arena *arena,
                      struct incarnation *incarnation);
+
+/* --- machine only --- */
+
+/* Writes the row. */
+void node_put(struct apply *apply, const struct node_member *member);
+
+/* Closes the incarnation, if it is open. */
+void incarnation_close(struct apply *apply, struct incarnation_id id, uint64_t node);
 
 /* --- machine only (node_request.c): the exactly-once record of a node's own requests --- */
 

@@ -35,6 +35,11 @@ static bool read_mode_valid(struct slice value)
     return slice_equal(value, slice_text("lease")) || slice_equal(value, slice_text("index"));
 }
 
+static bool switch_valid(struct slice value)
+{
+    return slice_equal(value, slice_text("on")) || slice_equal(value, slice_text("off"));
+}
+
 struct setting_row {
     const char *name;
     const char *otherwise;
@@ -46,6 +51,7 @@ static const struct setting_row setting_rows[] = {
     [SETTING_LEASE_SECONDS] = {"lease-seconds", "60", lease_seconds_valid,
                                "lease-seconds must be a whole number from 5 to 3600"},
     [SETTING_READ_MODE] = {"read-mode", "lease", read_mode_valid, "read-mode must be \"lease\" or \"index\""},
+    [SETTING_AUTO_PROMOTE] = {"auto-promote", "on", switch_valid, "auto-promote must be \"on\" or \"off\""},
 };
 _Static_assert(sizeof(setting_rows) / sizeof(setting_rows[0]) == SETTING_COUNT, "one row a setting");
 
@@ -85,6 +91,11 @@ enum read_mode settings_read_mode(struct kv_read *read, struct arena *arena)
     return slice_equal(value, slice_text("index")) ? READ_MODE_INDEX : READ_MODE_LEASE;
 }
 
+bool settings_auto_promote(struct kv_read *read, struct arena *arena)
+{
+    return slice_equal(setting_get(read, SETTING_AUTO_PROMOTE, arena), slice_text("on"));
+}
+
 void setting_put(struct transaction *transaction, enum setting setting, struct slice value, struct arena *arena)
 {
     CHECK(setting_rows[setting].valid(value));
@@ -108,5 +119,5 @@ void setting_set_apply(struct apply *apply, const Qnfs__SettingSet *command)
         apply_answer(apply, NFS4_OK);
         return;
     }
-    apply_refuse(apply, NFS4ERR_NOENT, slice_text("no setting of that name; there are lease-seconds and read-mode"));
+    apply_refuse(apply, NFS4ERR_NOENT, slice_text("no setting of that name; there are lease-seconds, read-mode and auto-promote"));
 }

@@ -4,7 +4,7 @@
 
 #include "statestore/store/kv.h"
 
-enum setting { SETTING_LEASE_SECONDS, SETTING_READ_MODE, SETTING_COUNT };
+enum setting { SETTING_LEASE_SECONDS, SETTING_READ_MODE, SETTING_AUTO_PROMOTE, SETTING_COUNT };
 
 enum read_mode { READ_MODE_LEASE, READ_MODE_INDEX };
 
@@ -19,6 +19,9 @@ uint32_t settings_lease_seconds(struct kv_read *read, struct arena *arena);
 
 /* How reads see to it that they are not stale (DESIGN.md section 6). */
 enum read_mode settings_read_mode(struct kv_read *read, struct arena *arena);
+
+/* Whether a standby that has caught up becomes a voter by itself. */
+bool settings_auto_promote(struct kv_read *read, struct arena *arena);
 
 /* Writes a value that has been checked. Machine only. */
 void setting_put(struct transaction *transaction, enum setting setting, struct slice value, struct arena *arena);

@@ -387,7 +387,7 @@ def case_exports(node):
 
 def case_settings(node):
     rows = {row["NAME"]: row["VALUE"] for row in node.table("settings", "get")}
-    expect(rows == {"lease-seconds": "60", "read-mode": "lease"}, rows)
+    expect(rows == {"lease-seconds": "60", "read-mode": "lease", "auto-promote": "on"}, rows)
     node.done("settings", "set", "lease-seconds", "45")
     expect(node.done("settings", "get", "lease-seconds") == "45\n", "lease-seconds")
     expect(json.loads(node.done("--json", "settings", "get"))["settings"]["lease-seconds"] == "45", "--json")
@@ -454,7 +454,8 @@ def case_wrong_words(node):
         ("now", "check", "now"),
         ("--no-such", "status", "--no-such"),
         ("--squash", "export", "list", "--squash", "all"),
-        ("node add: not in this version", "node", "add", "x"),
+        ("node drain: not in this version", "node", "drain", "1"),
+        ("no node id", "node", "remove", "x"),
         ("no node id", "leader", "transfer", "two"),
         ("not in this version", "address", "list"),
         ("not in this version", "grace", "status"),

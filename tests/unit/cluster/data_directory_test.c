@@ -179,9 +179,40 @@ static void test_bootstrap_crash_at_every_operation(void **state)
     assert_true(started_over > 0 && finished > 0);
 }
 
+/* The nonce is the same until it is forgotten, over crashes. */
+static void test_joining_and_removed(void **state)
+{
+    (void)state;
+    struct disk_memory memory;
+    uint64_t nonce;
+    bool removed;
+    disk_memory_init(&memory, 1);
+    struct disk disk = disk_memory_port(&memory);
+    assert_int_equal(data_directory_prepare(&disk), STATUS_OK);
+    assert_int_equal(data_directory_joining(&disk, 77, &nonce), STATUS_OK);
+    assert_int_equal(nonce, 77);
+    disk_memory_crash(&memory);
+    assert_int_equal(data_directory_joining(&disk, 78, &nonce), STATUS_OK);
+    assert_int_equal(nonce, 77);
+    disk_memory_damage(&memory, "joining", 9, 1);
+    assert_int_equal(data_directory_joining(&disk, 78, &nonce), STATUS_BAD_DATA);
+    assert_int_equal(data_directory_forget_joining(&disk), STATUS_OK);
+    assert_int_equal(data_directory_forget_joining(&disk), STATUS_OK);
+    assert_int_equal(data_directory_joining(&disk, 79, &nonce), STATUS_OK);
+    assert_int_equal(nonce, 79);
+    assert_int_equal(data_directory_is_removed(&disk, &removed), STATUS_OK);
+    assert_false(removed);
+    assert_int_equal(data_directory_store_removed(&disk), STATUS_OK);
+    disk_memory_crash(&memory);
+    assert_int_equal(data_directory_is_removed(&disk, &removed), STATUS_OK);
+    assert_true(removed);
+    disk_memory_fini(&memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_joining_and_removed),
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_members_and_promises),
         cmocka_unit_test(test_starts_count_up_over_crashes),

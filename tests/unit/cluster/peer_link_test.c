@@ -3,11 +3,13 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "base/limits.h"
+#include "cluster/join.h"
 
 struct fixture {
     struct peer_link_options caller_options;
@@ -22,8 +24,8 @@ struct fixture {
 static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    struct peer_hello one = {true, "0123456789abcdef", 1, 11, 4, 7, PEER_CHANNEL_RAFT, ""};
-    struct peer_hello two = {true, "0123456789abcdef", 2, 22, 4, 0, 0, ""};
+    struct peer_hello one = {true, "0123456789abcdef", 1, 11, 4, 7, PEER_CHANNEL_RAFT, "", 0};
+    struct peer_hello two = {true, "0123456789abcdef", 2, 22, 4, 0, 0, "", 0};
     fixture->caller_options = (struct peer_link_options){true, one, 3, 2};
     fixture->callee_options = (struct peer_link_options){false, two, 3, 0};
     arena_init(&fixture->arena);
@@ -370,10 +372,71 @@ static void only_the_latest_connection_counts(void **state)
         assert_true(strlen(peer_reason_text((enum peer_reason)reason)) > 0);
 }
 
+/* Who wants to join is answered with one frame, its last; nobody else takes such an answer. */
+static void who_wants_to_join_is_answered(void **state)
+{
+    struct fixture *fixture = *state;
+    struct peer_hello *self = &fixture->caller_options.self;
+    struct join_answer answer = {.outcome = PEER_JOIN_DONE, .node = 3, .cluster = "0123456789abcde"};
+    struct join_answer read;
+    *self = (struct peer_hello){.incarnation = 5, .feature_level = 4, .session_epoch = 1, .join = 77};
+    snprintf(self->advertise, sizeof(self->advertise), "c:7049");
+    fixture->caller_options.expected_node = 0;
+    answer.members = (struct endpoint_list){2, {{2, "b", 7049}, {3, "c", 7049}}};
+    begin(fixture);
+    carry(&fixture->caller, &fixture->callee, 1, 1000);
+    gives(fixture, &fixture->callee, PEER_EVENT_GREETED);
+    assert_int_equal(fixture->callee.other.join, 77);
+    assert_string_equal(fixture->callee.other.advertise, "c:7049");
+    peer_link_answer(&fixture->callee, join_answer_encode(&answer, &fixture->arena), 1000);
+    assert_int_equal(fixture->callee.state, PEER_LINK_ENDED);
+    carry(&fixture->callee, &fixture->caller, 1, 1000);
+    gives(fixture, &fixture->caller, PEER_EVENT_FRAME);
+    assert_int_equal(fixture->event.frame.message->body_case, QNFS__PEER__BODY_JOIN_ANSWER);
+    assert_int_equal(join_answer_decode(fixture->event.frame.message->join_answer, &read), STATUS_OK);
+    assert_int_equal(read.node, 3);
+    assert_memory_equal(read.cluster, answer.cluster, 16);
+    assert_true(endpoint_list_equal(&read.members, &answer.members));
+    assert_int_equal(read.members.items[1].node, 3);
+}
+
+static void who_does_not_join_is_not_answered(void **state)
+{
+    struct fixture *fixture = *state;
+    struct join_answer answer = {.outcome = PEER_JOIN_LATER, .text = "later"};
+    Qnfs__Peer message = *join_answer_encode(&answer, &fixture->arena);
+    begin(fixture);
+    uint8_t bytes[256];
+    size_t size_bytes = peer_frame_bytes(&message, NULL, 0);
+    assert_true(size_bytes <= sizeof(bytes));
+    peer_frame_pack(&message, NULL, 0, (struct span){bytes, size_bytes});
+    peer_link_receive(&fixture->caller, slice_make(bytes, size_bytes), 1000);
+    gives(fixture, &fixture->caller, PEER_EVENT_ENDED);
+    assert_int_equal(fixture->caller.reason, PEER_REASON_PROTOCOL);
+}
+
+/* A new node must be among the members that it is told, or it would not know its own place. */
+static void an_answer_without_oneself_makes_no_sense(void **state)
+{
+    struct fixture *fixture = *state;
+    struct join_answer answer = {.outcome = PEER_JOIN_DONE, .node = 4, .members = {1, {{2, "b", 7049}}}};
+    struct join_answer read;
+    begin(fixture);
+    assert_int_equal(join_answer_decode(join_answer_encode(&answer, &fixture->arena)->join_answer, &read),
+                     STATUS_BAD_DATA);
+    answer = (struct join_answer){.outcome = PEER_JOIN_REFUSED, .text = "no"};
+    assert_int_equal(join_answer_decode(join_answer_encode(&answer, &fixture->arena)->join_answer, &read), STATUS_OK);
+    assert_int_equal(read.outcome, PEER_JOIN_REFUSED);
+    assert_string_equal(read.text, "no");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(who_wants_to_join_is_answered),
+        TEST(who_does_not_join_is_not_answered),
+        TEST(an_answer_without_oneself_makes_no_sense),
         TEST(frames_arrive_in_order_in_any_pieces),
         TEST(large_frames_leave_no_large_buffer),
         TEST(a_slow_peer_costs_a_bounded_queue),

@@ -104,11 +104,12 @@ static struct peer_endpoint endpoint_of(const struct node *node, uint64_t id)
 static void node_start(struct fixture *fixture, uint64_t id)
 {
     struct node *node = &fixture->nodes[id];
-    struct peer_transport_options options = {.loop = &node->loop,
-                                             .tls = node->tls,
-                                             .handler = {node, on_opened, on_frame, on_closed},
-                                             .self = node->self,
-                                             .feature_level_min = node->feature_level_min};
+    struct peer_transport_options options = {
+        .loop = &node->loop,
+        .tls = node->tls,
+        .handler = {.context = node, .opened = on_opened, .frame = on_frame, .closed = on_closed},
+        .self = node->self,
+        .feature_level_min = node->feature_level_min};
     uint8_t trouble[256];
     assert_null(node->transport);
     node->transport = peer_transport_create(&options);
@@ -186,7 +187,7 @@ static int setup(void **state)
     for (unsigned id = 1; id <= NODES; id++) {
         struct node *node = &fixture->nodes[id];
         node->fixture = fixture;
-        node->self = (struct peer_hello){true, "0123456789abcdef", id, 100 + id, 4, 0, 0, ""};
+        node->self = (struct peer_hello){true, "0123456789abcdef", id, 100 + id, 4, 0, 0, "", 0};
         node->feature_level_min = 3;
         snprintf(node->host, sizeof(node->host), "127.0.0.1");
         assert_int_equal(uv_loop_init(&node->loop), 0);
@@ -528,7 +529,7 @@ static void nodes_without_a_cluster_and_strangers(void **state)
 
     /* A cluster is made: who they are changes, and the connections are made anew. */
     for (unsigned id = 1; id <= 2; id++) {
-        fixture->nodes[id].self = (struct peer_hello){true, "0123456789abcdef", id, 100 + id, 4, 0, 0, ""};
+        fixture->nodes[id].self = (struct peer_hello){true, "0123456789abcdef", id, 100 + id, 4, 0, 0, "", 0};
         peer_transport_identify(fixture->nodes[id].transport, &fixture->nodes[id].self, 3);
     }
     node_meet(fixture, 1, 2);
@@ -564,10 +565,11 @@ static void names_that_do_not_resolve_and_ipv6(void **state)
     node_meet(fixture, 2, 3);
     UNTIL(fixture, all_joined(fixture, 3));
     /* A port that is taken is one clear line. */
-    struct peer_transport_options options = {.loop = &fixture->nodes[4].loop,
-                                             .tls = fixture->nodes[4].tls,
-                                             .handler = {&fixture->nodes[4], on_opened, on_frame, on_closed},
-                                             .self = fixture->nodes[4].self};
+    struct peer_transport_options options = {
+        .loop = &fixture->nodes[4].loop,
+        .tls = fixture->nodes[4].tls,
+        .handler = {.context = &fixture->nodes[4], .opened = on_opened, .frame = on_frame, .closed = on_closed},
+        .self = fixture->nodes[4].self};
     char trouble[256];
     fixture->nodes[4].transport = peer_transport_create(&options);
     assert_int_equal(peer_transport_listen(fixture->nodes[4].transport, "127.0.0.1", PORT + 3,

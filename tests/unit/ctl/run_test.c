@@ -180,7 +180,8 @@ static void settings_are_read_and_set(void **state)
     done(fixture, "settings get",
          "NAME           VALUE\n"
          "lease-seconds  60\n"
-         "read-mode      lease\n");
+         "read-mode      lease\n"
+         "auto-promote   on\n");
     done(fixture, "settings set lease-seconds 30", "");
     done(fixture, "settings get lease-seconds", "30\n");
     done(fixture, "--json settings get lease-seconds", "{\"lease-seconds\":\"30\"}\n");
@@ -265,7 +266,9 @@ static void trouble_is_one_line(void **state)
     struct fixture *fixture = *state;
     fixture->node.execute_status = STATUS_REFUSED;
     fails(fixture, 1, "export add /a", "does not serve");
-    fails(fixture, 2, "node add x", "node add: not in this version");
+    fails(fixture, 2, "node drain 1", "node drain: not in this version");
+    fails(fixture, 1, "node add x", "'x' is no HOST:PORT");
+    fails(fixture, 2, "node remove x", "'x' is no node id");
     fails(fixture, 2, "statsu", "statsu");
     fails(fixture, 2, "", "no command");
     fails(fixture, 1, "status --admin 127.0.0.1:1", "no node answers at 127.0.0.1:1");

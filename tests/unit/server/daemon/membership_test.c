@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "cluster/raft_guard.h"
 #include "proto/nfs4/open.h"
 #include "tests/support/scene.h"
 
@@ -110,9 +111,111 @@ static void a_bad_name_is_left_out(void **state)
     assert_true(runs(&membership, 2, second));
 }
 
+static void change_row(struct scene *scene, Qnfs__Command__BodyCase kind, uint64_t node, bool done,
+                       const char *advertise)
+{
+    Qnfs__Command *command = scene_command(scene);
+    Qnfs__NodeAdmit admit = QNFS__NODE_ADMIT__INIT;
+    Qnfs__NodeRemove remove = QNFS__NODE_REMOVE__INIT;
+    Qnfs__NodePromote promote = QNFS__NODE_PROMOTE__INIT;
+    Qnfs__SettingSet setting = QNFS__SETTING_SET__INIT;
+    struct slice text = slice_text(advertise);
+    ProtobufCBinaryData bytes = {text.size_bytes, (uint8_t *)(uintptr_t)text.data};
+    command->body_case = kind;
+    if (kind == QNFS__COMMAND__BODY_NODE_ADMIT) {
+        admit.advertise = bytes;
+        admit.nonce = node;
+        command->node_admit = &admit;
+    } else if (kind == QNFS__COMMAND__BODY_NODE_REMOVE) {
+        remove.node = node;
+        remove.member = true;
+        remove.done = done;
+        command->node_remove = &remove;
+    } else if (kind == QNFS__COMMAND__BODY_NODE_PROMOTE) {
+        promote.node = node;
+        command->node_promote = &promote;
+    } else {
+        setting.name = (ProtobufCBinaryData){12, (uint8_t *)(uintptr_t) "auto-promote"};
+        setting.value = bytes;
+        command->setting_set = &setting;
+    }
+    assert_int_equal(scene_apply(scene, command)->status, NFS4_OK);
+}
+
+/* -1: nothing; otherwise the kind. */
+static int change_next(struct scene *scene, const struct configuration *configuration,
+                       const struct membership_follower *follower, uint64_t *node, uint64_t *done)
+{
+    struct replica_member_change change;
+    if (!membership_next_change(scene_read(scene), configuration, 1000, follower, follower == NULL ? 0 : 1,
+                                &scene->arena, done, &change))
+        return -1;
+    *node = change.id;
+    return (int)change.kind;
+}
+
+/* The members of the log are made those of the state, one step at a time. */
+static void the_log_follows_the_state(void **state)
+{
+    struct scene *scene = *state;
+    struct configuration alone = {.count = 1, .members = {{1, MEMBER_VOTER}}};
+    struct configuration standby = {.count = 2, .members = {{1, MEMBER_VOTER}, {2, MEMBER_STANDBY}}};
+    struct configuration both = {.count = 2, .members = {{1, MEMBER_VOTER}, {2, MEMBER_VOTER}}};
+    struct membership_follower follower = {
+        .node = 2, .connected = true, .match_index = 1000 - GUARD_PROMOTE_LAG_MAX - 1};
+    struct membership membership;
+    struct endpoint_list none = {0};
+    uint64_t node = 0;
+    uint64_t done = 0;
+    assert_int_equal(change_next(scene, &alone, NULL, &node, &done), -1);
+    change_row(scene, QNFS__COMMAND__BODY_NODE_ADMIT, 0, false, "b:1"); /* announced only */
+    assert_int_equal(change_next(scene, &alone, NULL, &node, &done), -1);
+    membership_read(scene_read(scene), 1, &none, &scene->arena, &membership);
+    assert_int_equal(membership.members.count, 0);
+    change_row(scene, QNFS__COMMAND__BODY_NODE_ADMIT, 9, false, "b:1");
+    membership_read(scene_read(scene), 1, &none, &scene->arena, &membership);
+    assert_int_equal(membership.members.count, 1);
+    assert_int_equal(change_next(scene, &alone, NULL, &node, &done), REPLICA_CHANGE_ADD);
+    assert_int_equal(node, 2);
+    /* It votes when it has caught up and is there. */
+    assert_int_equal(change_next(scene, &standby, NULL, &node, &done), -1);
+    assert_int_equal(change_next(scene, &standby, &follower, &node, &done), -1);
+    follower.match_index++;
+    assert_int_equal(change_next(scene, &standby, &follower, &node, &done), REPLICA_CHANGE_PROMOTE);
+    follower.connected = false;
+    assert_int_equal(change_next(scene, &standby, &follower, &node, &done), -1);
+    follower.connected = true;
+    change_row(scene, QNFS__COMMAND__BODY_SETTING_SET, 0, false, "off");
+    assert_int_equal(change_next(scene, &standby, &follower, &node, &done), -1);
+    change_row(scene, QNFS__COMMAND__BODY_NODE_PROMOTE, 2, false, "");
+    assert_int_equal(change_next(scene, &standby, &follower, &node, &done), REPLICA_CHANGE_PROMOTE);
+    assert_int_equal(change_next(scene, &both, &follower, &node, &done), -1);
+    /* Removals come first; the process is closed only when it is no member. */
+    uint64_t incarnation = enroll(scene, 2, 5, "b:1");
+    change_row(scene, QNFS__COMMAND__BODY_NODE_ADMIT, 10, false, "c:1");
+    change_row(scene, QNFS__COMMAND__BODY_NODE_REMOVE, 2, false, "");
+    assert_int_equal(change_next(scene, &both, &follower, &node, &done), REPLICA_CHANGE_REMOVE);
+    assert_int_equal(node, 2);
+    assert_int_equal(done, 0);
+    membership_read(scene_read(scene), 1, &none, &scene->arena, &membership);
+    assert_non_null(member(&membership, 2));
+    assert_int_equal(change_next(scene, &alone, &follower, &node, &done), REPLICA_CHANGE_ADD);
+    assert_int_equal(node, 3);
+    assert_int_equal(done, 2);
+    change_row(scene, QNFS__COMMAND__BODY_NODE_REMOVE, 2, true, "");
+    (void)change_next(scene, &alone, &follower, &node, &done);
+    assert_int_equal(done, 0);
+    membership_read(scene_read(scene), 1, &founders, &scene->arena, &membership);
+    assert_null(member(&membership, 2));
+    assert_false(runs(&membership, 2, incarnation));
+    assert_int_equal(membership.removed_count, 1);
+    assert_int_equal(membership.removed[0], 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_log_follows_the_state, scene_setup, scene_teardown),
         cmocka_unit_test_setup_teardown(founders_are_called_until_they_register, scene_setup, scene_teardown),
         cmocka_unit_test_setup_teardown(lost_processes_do_not_run, scene_setup, scene_teardown),
         cmocka_unit_test_setup_teardown(a_bad_name_is_left_out, scene_setup, scene_teardown),
