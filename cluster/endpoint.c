@@ -125,6 +125,14 @@ bool endpoint_list_equal(const struct endpoint_list *a, const struct endpoint_li
     return true;
 }
 
+bool endpoint_list_same(const struct endpoint_list *a, const struct endpoint_list *b)
+{
+    bool same = endpoint_list_equal(a, b);
+    for (uint32_t i = 0; same && i < a->count; i++)
+        same = a->items[i].node == b->items[i].node;
+    return same;
+}
+
 void endpoint_list_print(const struct endpoint_list *list, struct span room)
 {
     size_t used = 0;

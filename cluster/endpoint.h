@@ -56,6 +56,9 @@ int endpoint_list_find(const struct endpoint_list *list, const struct peer_endpo
 /* The same hosts and ports in the same order, whatever their nodes. */
 bool endpoint_list_equal(const struct endpoint_list *a, const struct endpoint_list *b);
 
+/* The same, with their nodes. */
+bool endpoint_list_same(const struct endpoint_list *a, const struct endpoint_list *b);
+
 /* A,B,C into the room, cut where it ends; always with an end. */
 void endpoint_list_print(const struct endpoint_list *list, struct span room);
 

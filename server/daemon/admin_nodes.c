@@ -53,7 +53,8 @@ static void other_rows(struct admin_request *request, const struct admin_member 
             continue;
         json_array_append_new(rows, json_pack("{s:o,s:o,s:s,s:b,s:b,s:b,s:b,s:o,s:o,s:n,s:n,s:n}", "id",
                                               admin_number(row.node), "advertise", admin_text(row.advertise), "role",
-                                              row.removed          ? "removed"
+                                              row.gone             ? "removed"
+                                              : row.removed        ? "leaving"
                                               : row.admission == 0 ? "announced"
                                                                    : "joining",
                                               "here", 0, "leader", 0, "connected", 0, "leaving", 0, "incarnation",

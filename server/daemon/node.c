@@ -261,6 +261,8 @@ static enum status node_start_threads(struct node *node, char *trouble, size_t r
         status = node_create_snapshots(node, trouble, room);
     if (status != STATUS_OK)
         return status;
+    node->noted = node->founders;
+    endpoint_list_sort(&node->noted);
     node_tell_state(node);
     /* RocksDB writes by itself, so the state may be far ahead of the last flush. In a series of short lives no other flush
      * would come, and the log would only grow. */

@@ -92,6 +92,29 @@ static void node_result(void *context, uint32_t loop, uint64_t place, struct buf
     node_post_loop(node, loop, post);
 }
 
+/* A start knows whom to call, and who may call, before it has heard the log, and whatever of the state was not flushed. Without
+ * others there is nothing to know, unless there were some. */
+static void node_note_members(struct node *node, const struct membership *membership)
+{
+    struct endpoint_list list = membership->members;
+    struct peer_endpoint self;
+    if (list.count == 0 && node->noted.count == 0)
+        return;
+    if (endpoint_parse(slice_text(node->peers.advertise.text), &self) != STATUS_OK)
+        return;
+    self.node = node->identity.node_id;
+    (void)endpoint_list_add(&list, &self);
+    endpoint_list_sort(&list);
+    if (endpoint_list_same(&list, &node->noted))
+        return;
+    enum status status = data_directory_store_members(&node->disk, &list);
+    if (status == STATUS_NO_SPACE)
+        return; /* with the next change, or after the next start */
+    if (status != STATUS_OK)
+        node_failed(node, status, "noting where the members are");
+    node->noted = list;
+}
+
 void node_tell_state(struct node *node)
 {
     struct membership membership;
@@ -103,6 +126,7 @@ void node_tell_state(struct node *node)
     if (read->failed)
         node_failed(node, STATUS_IO, "reading the state");
     kv_store_release(node->store, read);
+    node_note_members(node, &membership);
     replica_thread_removed(node->replica, membership.removed, membership.removed_count);
     replica_thread_members(node->replica, membership.members.items, membership.members.count);
     replica_thread_read_mode(node->replica, index_reads);

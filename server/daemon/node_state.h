@@ -31,6 +31,7 @@ struct node {
     struct peers peers;
     struct node_identity identity;
     struct endpoint_list founders; /* where members were when the node last knew; the state knows better */
+    struct endpoint_list noted;    /* the file `members`, sorted; the applier's thread */
     struct log_writer *writer;
     struct log_recovered recovered;
     struct kv_store *store;

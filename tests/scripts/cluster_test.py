@@ -101,7 +101,7 @@ class Cluster:
 class Process:
     """A qnfsd of which only the making of a cluster is of interest. Its name is the last of its ports."""
 
-    def __init__(self, build, directory, port, peers, certificate, advertise=True):
+    def __init__(self, build, directory, port, peers, certificate, advertise=True, join=None):
         self.log = os.path.join(directory, f"log-{port}")
         self.data = os.path.join(directory, f"data-{port}")
         self.admin = f"127.0.0.1:{port + 40}"
@@ -111,6 +111,8 @@ class Process:
             command += ["--advertise", f"127.0.0.1:{port + 20}"]
         if peers:
             command += ["--bootstrap-expect", str(len(peers)), "--peers", ",".join(f"127.0.0.1:{p + 20}" for p in peers)]
+        if join:
+            command += ["--join", ",".join(join)]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -463,10 +465,10 @@ def case_certificates(build, directory):
 CASES = {name[5:]: value for name, value in list(globals().items()) if name.startswith("case_")}
 
 
-def main():
+def run_cases(cases):
     build = os.path.realpath(sys.argv[1])
     bad = 0
-    for name, case in CASES.items():
+    for name, case in cases.items():
         if len(sys.argv) > 2 and name not in sys.argv[2:]:
             continue
         directory = tempfile.mkdtemp(prefix="qnfs-cluster-")
@@ -483,4 +485,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_cases(CASES))
