@@ -46,7 +46,9 @@ enum raft_loop_message_kind {
     RAFT_LOOP_READ_MODE,
 };
 
-#define READERS_MAX GATEWAY_THREADS_MAX
+/* The last one is the keeper of the floating addresses. */
+#define READERS_MAX (GATEWAY_THREADS_MAX + 1)
+#define ADDRESS_READER GATEWAY_THREADS_MAX
 
 /* A process that the state knows as running. */
 struct raft_loop_process {

@@ -79,6 +79,10 @@ void admin_setting_list(struct admin_request *request, struct admin_answer *answ
 void admin_setting_set(struct admin_request *request, struct admin_answer *answer);
 void admin_node_list(struct admin_request *request, struct admin_answer *answer);
 void admin_leader_transfer(struct admin_request *request, struct admin_answer *answer);
+void admin_address_list(struct admin_request *request, struct admin_answer *answer);
+void admin_address_add(struct admin_request *request, struct admin_answer *answer);
+void admin_address_remove(struct admin_request *request, struct admin_answer *answer);
+void admin_address_move(struct admin_request *request, struct admin_answer *answer);
 void admin_check(struct admin_request *request, struct admin_answer *answer);
 
 #endif

@@ -230,6 +230,8 @@ static enum status node_start_threads(struct node *node, char *trouble, size_t r
     node->pool = block_pool_create(BLOCK_POOL_THREADS, node->blocks, node->log, node, node_blocks_done);
     node->steward = steward_thread_start(steward_create(&steward, node->random), node->store, node->blocks,
                                          &node->published, &steward_ports, node->clock, node->log);
+    struct address_ports address_ports = node_address_ports(node);
+    node->addresses = address_thread_start(node->store, &node->published, &address_ports, node->clock, node->log);
     node->apply = applier_thread_create(&node->applier, &applier_ports, node->clock, node->log);
     enum status status =
         replica_thread_create(loop, node->writer, &node->published, &peers, &replica_ports, node->clock, node->log,
@@ -353,6 +355,7 @@ void node_stop(struct node *node)
     atomic_store(&node->serving, false);
     if (node->admin != NULL)
         admin_stop(node->admin);
+    address_thread_leave(node->addresses); /* before anything that clients could see */
     node_hand_over(node);
     if (atomic_load(&node->loops_started) > 0)
         node_drain(node);
@@ -363,6 +366,7 @@ void node_stop(struct node *node)
         gateway_thread_join(node->loops[loop]);
     block_pool_destroy(node->pool);
     replica_thread_stop(node->replica);
+    address_thread_stop(node->addresses);
     snapshot_thread_stop(node->snapshot);
     applier_thread_stop(node->apply);
     steward_thread_stop(node->steward);
@@ -370,6 +374,7 @@ void node_stop(struct node *node)
     snapshot_thread_destroy(node->snapshot);
     applier_thread_destroy(node->apply);
     steward_thread_destroy(node->steward);
+    address_thread_destroy(node->addresses);
     for (uint32_t loop = 0; loop < loops; loop++)
         gateway_thread_destroy(node->loops[loop]);
     applier_fini(&node->applier);

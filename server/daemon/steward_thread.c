@@ -106,7 +106,12 @@ static void steward_thread_carry(struct steward_thread *thread, const struct ste
         switch (action->kind) {
         case STEWARD_DO_PROPOSE: thread->ports.propose(thread->ports.context, action->proposal); break;
         case STEWARD_DO_SERVE: thread->ports.serve(thread->ports.context, action->incarnation, action->machine); break;
-        case STEWARD_DO_ANSWER: waiter_answer((struct waiter *)(uintptr_t)action->token, action->bytes); break;
+        case STEWARD_DO_ANSWER:
+            if (action->token == 0) /* nobody waits */
+                buffer_put(action->bytes);
+            else
+                waiter_answer((struct waiter *)(uintptr_t)action->token, action->bytes);
+            break;
         case STEWARD_DO_REMOVE:
             thread_remove(thread, action);
             removed = true;
@@ -228,7 +233,8 @@ void steward_thread_result(struct steward_thread *thread, uint64_t place, struct
 
 void steward_thread_effect(struct steward_thread *thread, const struct machine_effect *effect)
 {
-    if (effect->kind != EFFECT_PURGE && effect->kind != EFFECT_BLOCKS_DEAD && effect->kind != EFFECT_PROCESS_CLOSED)
+    if (effect->kind != EFFECT_PURGE && effect->kind != EFFECT_BLOCKS_DEAD && effect->kind != EFFECT_PROCESS_CLOSED &&
+        effect->kind != EFFECT_PROCESS_OPENED && effect->kind != EFFECT_ADDRESSES_CHANGED)
         return;
     struct steward_post *post = post_create(STEWARD_EFFECT);
     post->effect = *effect;
@@ -253,16 +259,30 @@ static enum status waiter_wait(struct waiter *waiter, uint32_t timeout_ms)
     return status;
 }
 
-enum status steward_thread_execute(struct steward_thread *thread, const Qnfs__Command *command, uint32_t timeout_ms,
-                                   struct arena *arena, Qnfs__Result **result)
+static struct steward_post *request_create(const Qnfs__Command *command, struct arena *arena)
 {
     struct slice packed = log_command_pack(command, arena);
     struct steward_post *post = post_create(STEWARD_REQUEST);
-    struct waiter *waiter = waiter_create();
-    post->waiter = waiter;
     post->bytes = buffer_create(packed.size_bytes);
     memcpy(post->bytes->data, packed.data, packed.size_bytes);
     post->bytes->size_bytes = packed.size_bytes;
+    return post;
+}
+
+void steward_thread_propose(struct steward_thread *thread, const Qnfs__Command *command)
+{
+    struct arena arena;
+    arena_init(&arena);
+    worker_post(&thread->worker, &request_create(command, &arena)->link);
+    arena_fini(&arena);
+}
+
+enum status steward_thread_execute(struct steward_thread *thread, const Qnfs__Command *command, uint32_t timeout_ms,
+                                   struct arena *arena, Qnfs__Result **result)
+{
+    struct steward_post *post = request_create(command, arena);
+    struct waiter *waiter = waiter_create();
+    post->waiter = waiter;
     worker_post(&thread->worker, &post->link);
     enum status status = waiter_wait(waiter, timeout_ms);
     if (status == STATUS_OK)

@@ -40,7 +40,11 @@
     X(CLIENT_EVICT, client_evict)                                                                                      \
     X(BACKCHANNEL_CTL, backchannel_ctl)                                                                                \
     X(NODE_REPORT, node_report)                                                                                        \
-    X(NODE_LOST, node_lost)
+    X(NODE_LOST, node_lost)                                                                                            \
+    X(ADDRESS_ADD, address_add)                                                                                        \
+    X(ADDRESS_REMOVE, address_remove)                                                                                  \
+    X(ADDRESS_MOVE, address_move)                                                                                      \
+    X(ADDRESS_REPORT, address_report)
 
 #define APPLY_RUN(body, member)                                                                                        \
     static void run_##member(struct apply *apply)                                                                      \

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "statestore/machine/address.h"
 #include "statestore/machine/apply.h"
 #include "statestore/machine/row.h"
 #include "statestore/machine/space.h"
@@ -106,6 +107,7 @@ static void incarnation_close(struct apply *apply, struct incarnation_id id, uin
         return;
     CHECK(incarnation.node == node);
     node_request_forget_all(apply, id);
+    address_forget_process(apply, id);
     transaction_delete(apply->transaction, number_key(SCHEMA_INCARNATION, id.value, apply->arena));
     apply->machine->incarnation_open = (struct incarnation_id){0};
     apply_effect(apply, (struct machine_effect){.kind = EFFECT_PROCESS_CLOSED, .incarnation = id, .node = node});
