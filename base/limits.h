@@ -463,6 +463,12 @@
 /* The kernel drops an address of a process that has stopped to renew it after so many seconds. */
 #define ADDRESS_LIFE_SECONDS 2u
 #define ADDRESS_RENEW_MS 500u
+/* Connections with floating addresses that a node knows of, on all nodes; at it the one that was seen longest ago is forgotten, and
+ * its client may wait for its keepalive after a takeover. */
+#define ADDRESS_CONNECTIONS_MAX 4096u
+/* One that no node has told of for so long is forgotten; every node tells of all so often. */
+#define ADDRESS_CONNECTION_MS 60000u
+#define ADDRESS_TELL_MS 5000u
 /* An address is moved to even the nodes out only if it has stayed, and the node has run, for so long: nothing flaps. */
 #define ADDRESS_HOLD_MS 60000u
 /* How long the end of a node waits for others to take its addresses over. */

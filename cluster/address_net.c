@@ -11,6 +11,8 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <netinet/if_ether.h>
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
 #include <netpacket/packet.h>
 #include <stdio.h>
 #include <string.h>
@@ -287,5 +289,47 @@ void address_net_announce(const uint8_t bytes[4], const char *device)
         arp.ea_hdr.ar_op = htons(ARPOP_REPLY);
         (void)!sendto(descriptor, &arp, sizeof(arp), 0, (const struct sockaddr *)&target, sizeof(target));
     }
+    close(descriptor);
+}
+
+/* --- tickle ACK --- */
+
+/* RFC 1071. */
+static uint16_t checksum(const uint16_t *words, size_t count)
+{
+    uint32_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += words[i];
+    sum = (sum >> 16) + (sum & 0xffff);
+    return (uint16_t) ~(sum + (sum >> 16));
+}
+
+void address_net_tickle(const uint8_t local[4], uint16_t local_port, const uint8_t remote[4], uint16_t remote_port)
+{
+    struct {
+        struct iphdr ip;
+        struct tcphdr tcp;
+    } packet = {.ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_TCP, .tot_len = htons(sizeof(packet))},
+                .tcp = {.source = htons(local_port), .dest = htons(remote_port), .doff = 5, .ack = 1}};
+    struct {
+        uint8_t source[4];
+        uint8_t target[4];
+        uint16_t protocol;
+        uint16_t size;
+        struct tcphdr tcp;
+    } summed = {.protocol = htons(IPPROTO_TCP), .size = htons(sizeof(struct tcphdr)), .tcp = packet.tcp};
+    uint16_t words[sizeof(summed) / 2];
+    struct sockaddr_in target = {.sin_family = AF_INET};
+    int descriptor = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
+    if (descriptor < 0)
+        return; /* the next one comes soon */
+    memcpy(summed.source, local, 4);
+    memcpy(summed.target, remote, 4);
+    memcpy(words, &summed, sizeof(words));
+    packet.tcp.check = checksum(words, sizeof(words) / 2);
+    memcpy(&packet.ip.saddr, local, 4);
+    memcpy(&packet.ip.daddr, remote, 4);
+    memcpy(&target.sin_addr, remote, 4);
+    (void)!sendto(descriptor, &packet, sizeof(packet), 0, (const struct sockaddr *)&target, sizeof(target));
     close(descriptor);
 }

@@ -37,4 +37,8 @@ void address_net_remove(struct address_net *net, const uint8_t bytes[4]);
 /* Gratuitous ARP, as a request and as an answer: some hosts take only one of them (RFC 5227 section 3). */
 void address_net_announce(const uint8_t bytes[4], const char *device);
 
+/* A tickle ACK, from the address to a client's end of a connection that this host does not have: the client's kernel answers
+ * with the numbers that it expects, this host's kernel that there is no such connection, and the client connects anew. */
+void address_net_tickle(const uint8_t local[4], uint16_t local_port, const uint8_t remote[4], uint16_t remote_port);
+
 #endif

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/check.h"
 #include "base/limits.h"
+#include "cluster/address_connections.h"
 #include "cluster/address_keeper.h"
 #include "cluster/address_net.h"
 #include "server/daemon/worker.h"
@@ -15,7 +17,7 @@
 /* Messages wait for milliseconds at most: a handful. */
 #define ADDRESS_INBOX_MAX 4096u
 
-enum post_kind { POST_REGISTERED, POST_ALIVE, POST_BARRIER, POST_CHANGED, POST_STOP };
+enum post_kind { POST_REGISTERED, POST_ALIVE, POST_BARRIER, POST_CHANGED, POST_TOLD, POST_STOP };
 
 struct address_post {
     struct list_link link;
@@ -23,6 +25,7 @@ struct address_post {
     bool on;
     uint64_t number; /* or the incarnation */
     uint64_t index;
+    struct buffer *bytes; /* POST_TOLD */
 };
 
 struct address_thread {
@@ -35,6 +38,11 @@ struct address_thread {
     struct arena arena;
     uint64_t incarnation; /* 0: not registered */
     uint64_t looked_ms;
+    struct accepted *accepted;
+    uint64_t accepted_seen;
+    struct address_connections connections;
+    uint64_t told_ms; /* all of them */
+    uint8_t told[ADDRESS_CONNECTIONS_MAX * PEER_ADDRESS_CONNECTION_BYTES];
     struct worker worker;
     pthread_mutex_t mutex; /* of what follows: for other threads to look at */
     uint64_t on[ADDRESSES_MAX];
@@ -48,6 +56,12 @@ static struct address_post *post_create(enum post_kind kind)
     CHECK(post != NULL);
     post->kind = kind;
     return post;
+}
+
+static void post_free(struct address_post *post)
+{
+    buffer_put(post->bytes);
+    free(post);
 }
 
 static uint64_t thread_now(const struct address_thread *thread)
@@ -78,6 +92,16 @@ static void thread_log(const struct address_thread *thread, enum log_level level
              address->bytes[3], what, why[0] == '\0' ? "" : ": ", why);
 }
 
+/* Whoever waits for an answer of the owner before: its kernel answers this, and ours that there is no such connection. */
+static void thread_wake(const struct address_thread *thread, const struct keeper_address *address)
+{
+    for (size_t i = 0; i < thread->connections.count; i++) {
+        const struct address_connection *item = &thread->connections.items[i];
+        if (!item->own && memcmp(item->local, address->bytes, sizeof(item->local)) == 0)
+            address_net_tickle(item->local, item->local_port, item->remote, item->remote_port);
+    }
+}
+
 static void thread_announce(const struct keeper_address *address)
 {
     char device[ADDRESS_DEVICE_MAX_BYTES + 1];
@@ -99,10 +123,14 @@ static bool thread_carry_one(struct address_thread *thread, const struct keeper_
         break;
     case KEEPER_DO_REMOVE:
         address_net_remove(&thread->net, address->bytes);
+        address_connections_leave(&thread->connections, address->bytes);
         thread_log(thread, LOG_INFO, address, "is off this node", "");
         break;
     case KEEPER_DO_RENEW: done = address_net_add(&thread->net, address->bytes, trouble); break;
-    case KEEPER_DO_ANNOUNCE: thread_announce(address); break;
+    case KEEPER_DO_ANNOUNCE:
+        thread_announce(address);
+        thread_wake(thread, address);
+        break;
     case KEEPER_DO_REPORT:
         if (strcmp(address->trouble, action->trouble) != 0)
             thread_log(thread, LOG_WARN, address, action->trouble[0] == '\0' ? "can be had here" : "cannot be had here",
@@ -194,6 +222,59 @@ static void thread_read(struct address_thread *thread)
         thread_step(thread, &message);
 }
 
+/* --- connections --- */
+
+static bool thread_is_on(const struct address_thread *thread, const uint8_t bytes[4])
+{
+    for (size_t i = 0; i < thread->keeper.count; i++) {
+        const struct keeper_entry *entry = &thread->keeper.entries[i];
+        if (entry->on && memcmp(entry->address.bytes, bytes, sizeof(entry->address.bytes)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* True: some are new here. */
+static bool thread_take_accepted(struct address_thread *thread, uint64_t now_ms)
+{
+    struct accepted_connection fresh[256];
+    size_t count = accepted_take(thread->accepted, &thread->accepted_seen, fresh, sizeof(fresh) / sizeof(fresh[0]));
+    bool is_new = false;
+    for (size_t i = 0; i < count; i++) {
+        struct address_connection item = {
+            .local_port = fresh[i].local_port, .remote_port = fresh[i].remote_port, .seen_ms = now_ms, .own = true};
+        if (!thread_is_on(thread, fresh[i].local))
+            continue;
+        memcpy(item.local, fresh[i].local, sizeof(item.local));
+        memcpy(item.remote, fresh[i].remote, sizeof(item.remote));
+        is_new |= address_connections_add(&thread->connections, &item);
+    }
+    return is_new;
+}
+
+/* What is new at once, all of it once in a while. */
+static void thread_tell(struct address_thread *thread)
+{
+    uint64_t now_ms = thread_now(thread);
+    bool all = now_ms >= thread->told_ms + ADDRESS_TELL_MS;
+    if (!thread_take_accepted(thread, now_ms) && !all)
+        return;
+    if (all) {
+        thread->told_ms = now_ms;
+        address_connections_age(&thread->connections, now_ms);
+    }
+    size_t size = address_connections_pack(&thread->connections, all ? 0 : now_ms, now_ms, thread->told);
+    if (size > 0)
+        thread->ports.tell(thread->ports.context, slice_make(thread->told, size));
+}
+
+static void thread_told(struct address_thread *thread, struct slice bytes)
+{
+    if (bytes.size_bytes == 0)
+        thread->told_ms = 0; /* that node has just come */
+    address_connections_unpack(&thread->connections, bytes, thread_now(thread));
+}
+
 static void on_message(void *context, struct list_link *link)
 {
     struct address_thread *thread = context;
@@ -204,13 +285,16 @@ static void on_message(void *context, struct list_link *link)
     case POST_ALIVE: message.kind = KEEPER_ALIVE; break;
     case POST_BARRIER: message.kind = KEEPER_BARRIER; break;
     case POST_STOP: message.kind = KEEPER_STOP; break;
+    case POST_TOLD: thread_told(thread, buffer_slice(post->bytes)); break;
     case POST_CHANGED: break;
     }
-    if (post->kind != POST_REGISTERED && post->kind != POST_CHANGED)
+    if (post->kind == POST_ALIVE && post->on)
+        thread->ports.tell(thread->ports.context, SLICE_EMPTY);
+    if (post->kind == POST_ALIVE || post->kind == POST_BARRIER || post->kind == POST_STOP)
         thread_step(thread, &message);
     if (post->kind == POST_REGISTERED && thread->view.read != NULL)
         thread_read(thread);
-    free(post);
+    post_free(post);
 }
 
 static void on_idle(void *context)
@@ -219,17 +303,19 @@ static void on_idle(void *context)
     if (view_refresh(&thread->view))
         thread_read(thread);
     thread_look(thread);
+    thread_tell(thread);
     struct keeper_message tick = {.kind = KEEPER_TICK};
     thread_step(thread, &tick);
 }
 
 struct address_thread *address_thread_start(struct kv_store *store, const struct published *published,
-                                            const struct address_ports *ports, struct clock clock,
-                                            const struct log *log)
+                                            struct accepted *accepted, const struct address_ports *ports,
+                                            struct clock clock, const struct log *log)
 {
     struct address_thread *thread = calloc(1, sizeof(*thread));
     CHECK(thread != NULL && pthread_mutex_init(&thread->mutex, NULL) == 0);
     thread->ports = *ports;
+    thread->accepted = accepted;
     thread->clock = clock;
     thread->log = log;
     address_keeper_init(&thread->keeper);
@@ -260,6 +346,16 @@ void address_thread_barrier(struct address_thread *thread, uint64_t number, uint
     struct address_post *post = post_create(POST_BARRIER);
     post->number = number;
     post->index = index;
+    worker_post(&thread->worker, &post->link);
+}
+
+void address_thread_told(struct address_thread *thread, struct slice bytes)
+{
+    struct address_post *post = post_create(POST_TOLD);
+    post->bytes = buffer_create(bytes.size_bytes + 1);
+    if (bytes.size_bytes > 0)
+        memcpy(post->bytes->data, bytes.data, bytes.size_bytes);
+    post->bytes->size_bytes = bytes.size_bytes;
     worker_post(&thread->worker, &post->link);
 }
 
@@ -303,7 +399,7 @@ void address_thread_destroy(struct address_thread *thread)
     inbox_take(&thread->worker.inbox, &left);
     while ((link = list_first(&left)) != NULL) {
         list_remove(link);
-        free(container_of(link, struct address_post, link));
+        post_free(container_of(link, struct address_post, link));
     }
     worker_fini(&thread->worker);
     view_fini(&thread->view);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/accepted.h"
 #include "proto/log.pb-c.h"
 #include "server/daemon/published.h"
 #include "statestore/machine/id.h"
@@ -15,14 +16,16 @@ struct address_ports {
     void (*propose)(void *context, const Qnfs__Command *command);
     /* Asks for a read barrier; the answer comes by address_thread_barrier. */
     void (*ask)(void *context, uint64_t number);
+    /* Tells all other nodes of connections, as address_thread_told hears of them; read now, not kept. */
+    void (*tell)(void *context, struct slice bytes);
 };
 
 struct address_thread;
 
-/* Starts it; store and published must outlive it. */
+/* Starts it; store, published and accepted must outlive it. */
 struct address_thread *address_thread_start(struct kv_store *store, const struct published *published,
-                                            const struct address_ports *ports, struct clock clock,
-                                            const struct log *log);
+                                            struct accepted *accepted, const struct address_ports *ports,
+                                            struct clock clock, const struct log *log);
 
 /* Any thread: this process is registered as this incarnation. */
 void address_thread_registered(struct address_thread *thread, struct incarnation_id incarnation);
@@ -30,6 +33,8 @@ void address_thread_registered(struct address_thread *thread, struct incarnation
 void address_thread_alive(struct address_thread *thread, bool alive);
 /* Any thread: the answer to a question. */
 void address_thread_barrier(struct address_thread *thread, uint64_t number, uint64_t index);
+/* Any thread: another node has told of connections (AddressConnections). */
+void address_thread_told(struct address_thread *thread, struct slice bytes);
 /* Any thread, when it is visible: the table has changed, or a process has opened or closed. */
 void address_thread_changed(struct address_thread *thread);
 /* Any thread: whether the address is on a device here. */

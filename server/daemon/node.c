@@ -231,7 +231,8 @@ static enum status node_start_threads(struct node *node, char *trouble, size_t r
     node->steward = steward_thread_start(steward_create(&steward, node->random), node->store, node->blocks,
                                          &node->published, &steward_ports, node->clock, node->log);
     struct address_ports address_ports = node_address_ports(node);
-    node->addresses = address_thread_start(node->store, &node->published, &address_ports, node->clock, node->log);
+    node->addresses =
+        address_thread_start(node->store, &node->published, &node->accepted, &address_ports, node->clock, node->log);
     node->apply = applier_thread_create(&node->applier, &applier_ports, node->clock, node->log);
     enum status status =
         replica_thread_create(loop, node->writer, &node->published, &peers, &replica_ports, node->clock, node->log,
@@ -271,6 +272,8 @@ enum status node_start(const struct config *config, char *const *arguments, cons
     node->started_ms = node->clock.boot_ms(node->clock.context);
     node->loop_count = node_loop_count(config);
     node->silent = true; /* until the raft loop says otherwise */
+    accepted_init(&node->accepted);
+    node->budget.accepted = &node->accepted;
     node->budget.most = descriptors_for_clients(log);
     bool inherited;
     enum status status = listener_open(&config->nfs, &node->listen_descriptor, &inherited, trouble, room);
@@ -383,6 +386,7 @@ void node_stop(struct node *node)
     ballast_fini(&node->ballast);
     peers_close(&node->peers);
     disk_posix_close(&node->disk);
+    accepted_fini(&node->accepted);
     close(node->listen_descriptor);
     pthread_mutex_destroy(&node->gates);
     free(node);

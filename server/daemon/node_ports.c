@@ -266,6 +266,12 @@ static void node_alive(void *context, bool alive)
              alive ? "heard by a leader" : "no leader hears this node: it answers nothing until one does");
 }
 
+static void node_connections(void *context, struct slice bytes)
+{
+    struct node *node = context;
+    address_thread_told(node->addresses, bytes);
+}
+
 static void node_lost(void *context, uint64_t lost, uint64_t incarnation, uint64_t term)
 {
     struct node *node = context;
@@ -474,6 +480,7 @@ struct replica_ports node_replica_ports(struct node *node)
         .space = node_log_space,
         .barrier = node_barrier,
         .alive = node_alive,
+        .connections = node_connections,
         .lost = node_lost,
         .sick = node_sick,
         .install = node_install,
@@ -496,9 +503,16 @@ static void node_address_ask(void *context, uint64_t number)
     replica_thread_read(node->replica, ADDRESS_READER, number);
 }
 
+static void node_address_tell(void *context, struct slice bytes)
+{
+    struct node *node = context;
+    replica_thread_connections(node->replica, bytes);
+}
+
 struct address_ports node_address_ports(struct node *node)
 {
-    return (struct address_ports){.context = node, .propose = node_address_propose, .ask = node_address_ask};
+    return (struct address_ports){
+        .context = node, .propose = node_address_propose, .ask = node_address_ask, .tell = node_address_tell};
 }
 
 struct snapshot_ports node_snapshot_ports(struct node *node)

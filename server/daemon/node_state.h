@@ -51,6 +51,7 @@ struct node {
     struct admin *admin;
     int listen_descriptor;
     struct socket_budget budget;
+    struct accepted accepted;
     uint32_t loop_count;
     atomic_uint loops_started; /* the loops below that index exist */
     struct gateway_thread *loops[GATEWAY_THREADS_MAX];
