@@ -472,7 +472,7 @@ static void steward_effect(struct steward *steward, const struct machine_effect 
         steward->purge_wanted = true;
     else if (effect->kind == EFFECT_BLOCKS_DEAD)
         steward->garbage_wanted = true;
-    else if (effect->kind == EFFECT_ADDRESSES_CHANGED || effect->kind == EFFECT_PROCESS_OPENED)
+    else if ((effect->kind == EFFECT_ADDRESSES_CHANGED || effect->kind == EFFECT_PROCESS_OPENED) && steward->leader)
         ; /* an address may wait for a node */
     else if (effect->kind == EFFECT_PROCESS_CLOSED && steward_serving(steward) &&
              effect->incarnation.value == steward->incarnation.value)

@@ -3,7 +3,7 @@
  *
  * While a process owns an address nobody else may have it on a device. It goes away in two ways only: the process says that
  * it has taken it off (AddressReport with `released`), or the process is closed: it has ended, or has been silent for longer
- * than its lease, and a silent process has none of its addresses on (docs/decisions/0012-addresses-belong-to-processes.md). */
+ * than its lease, and a silent process has none of its addresses on (docs/decisions/0011-addresses-belong-to-processes.md). */
 #ifndef STATESTORE_MACHINE_ADDRESS_H
 #define STATESTORE_MACHINE_ADDRESS_H
 
