@@ -174,7 +174,7 @@ static void test_address_rows(void **state)
     assert_int_equal(scene_apply(scene, command)->status, NFS4_OK);
     expect(scene, "40 0000000000000003",
            "01 c000020a 18 0000000000000002 0000000000000001 0000000000000000 0000000000000000 00 0000000000000002"
-           "00000000000003e8 000000003b9ad5b8 00000004 65746830");
+           "00000000000003e8 000000003b9ad9a0 00000004 65746830");
     command = scene_command(scene);
     report.address = 3;
     report.incarnation = scene->incarnation.value;
