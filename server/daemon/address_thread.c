@@ -38,6 +38,7 @@ struct address_thread {
     struct arena arena;
     uint64_t incarnation; /* 0: not registered */
     uint64_t looked_ms;
+    bool listens_everywhere;
     struct accepted *accepted;
     uint64_t accepted_seen;
     struct address_connections connections;
@@ -194,7 +195,9 @@ static void thread_look(struct address_thread *thread)
         char device[ADDRESS_DEVICE_MAX_BYTES + 1];
         char trouble[ADDRESS_TROUBLE_MAX_BYTES + 1];
         const struct keeper_address *address = &thread->keeper.entries[i].address;
-        (void)address_net_look(address->bytes, address->prefix_bits, address->device, device, trouble);
+        if (address_net_look(address->bytes, address->prefix_bits, address->device, device, trouble) &&
+            !thread->listens_everywhere)
+            snprintf(trouble, sizeof(trouble), "the server listens on one address only (--nfs)");
         struct keeper_message message = {.kind = KEEPER_LOOKED, .id = address->id, .trouble = trouble};
         thread_step(thread, &message);
     }
@@ -309,13 +312,15 @@ static void on_idle(void *context)
 }
 
 struct address_thread *address_thread_start(struct kv_store *store, const struct published *published,
-                                            struct accepted *accepted, const struct address_ports *ports,
-                                            struct clock clock, const struct log *log)
+                                            struct accepted *accepted, bool listens_everywhere,
+                                            const struct address_ports *ports, struct clock clock,
+                                            const struct log *log)
 {
     struct address_thread *thread = calloc(1, sizeof(*thread));
     CHECK(thread != NULL && pthread_mutex_init(&thread->mutex, NULL) == 0);
     thread->ports = *ports;
     thread->accepted = accepted;
+    thread->listens_everywhere = listens_everywhere;
     thread->clock = clock;
     thread->log = log;
     address_keeper_init(&thread->keeper);

@@ -22,10 +22,12 @@ struct address_ports {
 
 struct address_thread;
 
-/* Starts it; store, published and accepted must outlive it. */
+/* Starts it; store, published and accepted must outlive it. `listens_everywhere`: to any address of the host; else this node can
+ * have none of the floating ones. */
 struct address_thread *address_thread_start(struct kv_store *store, const struct published *published,
-                                            struct accepted *accepted, const struct address_ports *ports,
-                                            struct clock clock, const struct log *log);
+                                            struct accepted *accepted, bool listens_everywhere,
+                                            const struct address_ports *ports, struct clock clock,
+                                            const struct log *log);
 
 /* Any thread: this process is registered as this incarnation. */
 void address_thread_registered(struct address_thread *thread, struct incarnation_id incarnation);

@@ -232,7 +232,8 @@ static enum status node_start_threads(struct node *node, char *trouble, size_t r
                                          &node->published, &steward_ports, node->clock, node->log);
     struct address_ports address_ports = node_address_ports(node);
     node->addresses =
-        address_thread_start(node->store, &node->published, &node->accepted, &address_ports, node->clock, node->log);
+        address_thread_start(node->store, &node->published, &node->accepted,
+                             listener_is_everywhere(node->listen_descriptor), &address_ports, node->clock, node->log);
     node->apply = applier_thread_create(&node->applier, &applier_ports, node->clock, node->log);
     enum status status =
         replica_thread_create(loop, node->writer, &node->published, &peers, &replica_ports, node->clock, node->log,
