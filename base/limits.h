@@ -450,6 +450,39 @@
 #define SPACE_RESERVE_DIVISOR 8u
 #define SPACE_RESERVE_MAX_BYTES (1ull << 30)
 
+/* --- floating addresses --- */
+/* Objects in the table; `address add` beyond it is refused. */
+#define ADDRESSES_MAX 64u
+/* As the kernel's IFNAMSIZ without the NUL. */
+#define ADDRESS_DEVICE_MAX_BYTES 15u
+/* A node's sentence about why it cannot have an address; longer: cut. */
+#define ADDRESS_TROUBLE_MAX_BYTES 120u
+/* The thread that configures them looks at links, and at what is due, so often. */
+#define ADDRESS_TICK_MS 50u
+#define ADDRESS_LOOK_MS 200u
+/* A link must be good for so long before the node says so: one that comes and goes gets no address. */
+#define ADDRESS_GOOD_MS 2000u
+/* A node that could not configure an address says so for so long before it wants to be asked again. */
+#define ADDRESS_FAILED_MS 10000u
+/* A report whose effect is not seen is made again. */
+#define ADDRESS_REPORT_AGAIN_MS 1000u
+/* An address is announced when it is taken, and for so long, so often. */
+#define ADDRESS_ANNOUNCE_MS 5000u
+#define ADDRESS_ANNOUNCE_EVERY_MS 250u
+/* The kernel drops an address of a process that has stopped to renew it after so many seconds. */
+#define ADDRESS_LIFE_SECONDS 2u
+#define ADDRESS_RENEW_MS 500u
+/* Connections with floating addresses that a node knows of, on all nodes; at it the one that was seen longest ago is forgotten, and
+ * its client may wait for its keepalive after a takeover. */
+#define ADDRESS_CONNECTIONS_MAX 4096u
+/* One that no node has told of for so long is forgotten; every node tells of all so often. */
+#define ADDRESS_CONNECTION_MS 60000u
+#define ADDRESS_TELL_MS 5000u
+/* An address is moved to even the nodes out only if it has stayed, and the node has run, for so long: nothing flaps. */
+#define ADDRESS_HOLD_MS 60000u
+/* How long the end of a node waits for others to take its addresses over. */
+#define ADDRESS_LEAVE_MS 500u
+
 /* --- admin --- */
 /* HTTP connections, each with a thread of its own; the next one is closed at once. */
 #define ADMIN_CONNECTIONS_MAX 64u

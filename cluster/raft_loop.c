@@ -224,6 +224,10 @@ static void frame_take(struct raft_loop *loop, uint64_t node, const struct peer_
         node_lease_ping(&loop->nodes, node, peer->node_ping, &now, loop->now_ms);
         break;
     case QNFS__PEER__BODY_NODE_PONG: node_lease_pong(&loop->nodes, peer->node_pong, loop->now_ms, loop->actions); break;
+    case QNFS__PEER__BODY_ADDRESS_CONNECTIONS:
+        raft_loop_act(loop->actions, RAFT_LOOP_DO_CONNECTIONS)->bytes =
+            slice_make(peer->address_connections->connections.data, peer->address_connections->connections.len);
+        break;
     default: break; /* others' */
     }
 }
@@ -237,6 +241,23 @@ static void open_take(struct raft_loop *loop, uint64_t node, bool open)
         link->open = open;
     read_index_reset(&loop->reads, node);
     forwarder_closed(loop->forwarder, node); /* also when it opens: whatever was under way went to another process */
+}
+
+/* Whoever is not connected now hears of them the next time. */
+static void connections_tell(struct raft_loop *loop, struct slice bytes)
+{
+    const struct configuration *configuration = loop->view.configuration;
+    struct slice copy = arena_copy(&loop->actions->arena, bytes);
+    for (uint32_t i = 0; configuration != NULL && i < configuration->count; i++) {
+        if (configuration->members[i].id == loop->id)
+            continue;
+        Qnfs__Peer *peer = raft_loop_send(loop->actions, configuration->members[i].id);
+        Qnfs__AddressConnections *body = ARENA_NEW(&loop->actions->arena, Qnfs__AddressConnections);
+        qnfs__address_connections__init(body);
+        body->connections = (ProtobufCBinaryData){copy.size_bytes, (uint8_t *)(uintptr_t)copy.data};
+        peer->body_case = QNFS__PEER__BODY_ADDRESS_CONNECTIONS;
+        peer->address_connections = body;
+    }
 }
 
 static void replica_take(struct raft_loop *loop, struct replica_message *message)
@@ -262,6 +283,7 @@ static void message_take(struct raft_loop *loop, struct raft_loop_message *messa
     case RAFT_LOOP_PROCESSES:
         node_lease_processes(&loop->nodes, message->processes, message->process_count, loop->now_ms);
         break;
+    case RAFT_LOOP_CONNECTIONS: connections_tell(loop, message->bytes); break;
     case RAFT_LOOP_READ_MODE: loop->index_reads = message->index_reads; break;
     }
 }

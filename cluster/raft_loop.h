@@ -44,9 +44,12 @@ enum raft_loop_message_kind {
     RAFT_LOOP_PROCESSES, /* the open incarnations of all nodes have changed: `processes` (read now, not kept) */
     /* Setting read-mode: `index_reads`: every question costs a round of pings, and no lease is published. */
     RAFT_LOOP_READ_MODE,
+    RAFT_LOOP_CONNECTIONS, /* tell all members of these connections with floating addresses: `bytes`, as on the wire */
 };
 
-#define READERS_MAX GATEWAY_THREADS_MAX
+/* The last one is the keeper of the floating addresses. */
+#define READERS_MAX (GATEWAY_THREADS_MAX + 1)
+#define ADDRESS_READER GATEWAY_THREADS_MAX
 
 /* A process that the state knows as running. */
 struct raft_loop_process {
@@ -68,6 +71,7 @@ struct raft_loop_message {
     const struct raft_loop_process *processes;
     size_t process_count;
     bool index_reads;
+    struct slice bytes;
 };
 
 /* --- out --- */
@@ -84,9 +88,10 @@ enum raft_loop_action_kind {
     /* Leading: process `incarnation` of node `node` is certainly silent, and stays so in this `term`: node_lost may be logged.
      * In an entry of a later term it must have no effect: another leader may have heard of the process again. */
     RAFT_LOOP_DO_LOST,
-    RAFT_LOOP_DO_DIVERGED, /* this node's state is not that of the others at entry `index`: it must stop */
-    RAFT_LOOP_DO_ALARM,    /* states differ at `index` and there is no majority to say who is right: log it, go on */
-    RAFT_LOOP_DO_SICK,     /* this node is not healthy and cannot get rid of its leadership: it must stop */
+    RAFT_LOOP_DO_CONNECTIONS, /* another node has told of `bytes` */
+    RAFT_LOOP_DO_DIVERGED,    /* this node's state is not that of the others at entry `index`: it must stop */
+    RAFT_LOOP_DO_ALARM,       /* states differ at `index` and there is no majority to say who is right: log it, go on */
+    RAFT_LOOP_DO_SICK,        /* this node is not healthy and cannot get rid of its leadership: it must stop */
 };
 
 struct raft_loop_action {
@@ -104,6 +109,7 @@ struct raft_loop_action {
     bool alive;
     uint64_t incarnation;
     uint64_t term;
+    struct slice bytes;
 };
 
 /* The list of one step; memory is its arena's and lives until the next step. */

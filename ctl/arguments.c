@@ -19,6 +19,7 @@ enum option {
     OPTION_NAME = 64,
     OPTION_HOST = 128,
     OPTION_OUT = 256,
+    OPTION_DEVICE = 512,
 };
 #define OPTIONS_EXPORT (OPTION_READ_ONLY | OPTION_SQUASH | OPTION_CLIENTS | OPTION_SEC)
 #define OPTIONS_NODE (OPTION_DIR | OPTION_NAME | OPTION_HOST | OPTION_OUT)
@@ -55,6 +56,11 @@ static const struct command_row rows[] = {
     [CTL_NODE_PROMOTE] = {"node", "promote", "ID", 1, 1, 0, 0, "lets a standby vote as soon as it has caught up"},
     [CTL_LEADER_TRANSFER] = {"leader", "transfer", "[ID]", 0, 1, 0, 0,
                              "lets another node lead; asked of the one that does"},
+    [CTL_ADDRESS_ADD] = {"address", "add", "CIDR", 1, 1, OPTION_DEVICE, 0,
+                         "a floating address of the cluster: the nodes give it to each other"},
+    [CTL_ADDRESS_LIST] = {"address", "list", "", 0, 0, 0, 0, "floating addresses, and which node has each"},
+    [CTL_ADDRESS_REMOVE] = {"address", "remove", "ADDRESS", 1, 1, 0, 0, "no node has the address any longer"},
+    [CTL_ADDRESS_MOVE] = {"address", "move", "ADDRESS NODE", 2, 2, 0, 0, "gives the address to that node"},
     [CTL_CHECK] = {"check", NULL, "", 0, 0, 0, 0, "looks through the whole state for broken invariants"},
     [CTL_CA_INIT] = {"ca", "init", "--dir DIR", 0, 0, OPTION_DIR | OPTION_DAYS, OPTION_DIR,
                      "makes the authority that signs nodes' certificates"},
@@ -64,7 +70,7 @@ static const struct command_row rows[] = {
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == CTL_COMMAND_COUNT, "every command has its row");
 
 /* Commands of a cluster of several nodes: known, and not there yet. */
-static const char *const later_nouns[] = {"node", "address", "grace", "backup", "restore"};
+static const char *const later_nouns[] = {"node", "grace", "backup", "restore"};
 
 struct reading {
     struct ctl_arguments *arguments;
@@ -118,6 +124,7 @@ enum {
     FOR_NAME,
     FOR_HOST,
     FOR_OUT,
+    FOR_DEVICE,
     FOR_COUNT
 };
 
@@ -135,6 +142,7 @@ static const struct option_row options[] = {
     [FOR_NAME] = {"--name", true, OPTION_NAME},
     [FOR_HOST] = {"--host", true, OPTION_HOST},
     [FOR_OUT] = {"--out", true, OPTION_OUT},
+    [FOR_DEVICE] = {"--device", true, OPTION_DEVICE},
 };
 _Static_assert(sizeof(options) / sizeof(options[0]) == FOR_COUNT, "every option has its row");
 
@@ -175,6 +183,7 @@ static bool option_set(struct reading *reading, unsigned which, const char *valu
     case FOR_NAME: arguments->name = value; break;
     case FOR_HOST: arguments->hosts = value; break;
     case FOR_OUT: arguments->out = value; break;
+    case FOR_DEVICE: arguments->device = value; break;
     default: CHECK(false);
     }
     return true;
@@ -318,6 +327,9 @@ static const char export_options[] = "\n  --read-only           nobody may chang
                                      "  --clients CIDR,...    who may use it (everyone)\n"
                                      "  --sec sys             how users are told apart\n";
 
+static const char address_options[] =
+    "\n  --device DEVICE       where clients reach it (the one with an address in its network)\n";
+
 static const char ca_options[] = "\n  --dir DIR             the authority: DIR/ca.pem, DIR/ca-key.pem\n"
                                  "  --days N              how long it is good (ca init: 3650, ca issue: 730)\n"
                                  "  --name NAME           ca issue: the node's name\n"
@@ -344,6 +356,11 @@ void arguments_usage(enum ctl_command command, char *text, size_t room)
     }
     if (command == CTL_COMMAND_COUNT || command == CTL_EXPORT_ADD) {
         snprintf(text + used, room - used, "%s%s", command == CTL_COMMAND_COUNT ? "\nexport add:" : "", export_options);
+        used += strlen(text + used);
+    }
+    if (command == CTL_COMMAND_COUNT || command == CTL_ADDRESS_ADD) {
+        snprintf(text + used, room - used, "%s%s", command == CTL_COMMAND_COUNT ? "\naddress add:" : "",
+                 address_options);
         used += strlen(text + used);
     }
     if (command == CTL_COMMAND_COUNT || command == CTL_CA_INIT || command == CTL_CA_ISSUE) {

@@ -22,6 +22,10 @@ enum ctl_command {
     CTL_NODE_REMOVE,
     CTL_NODE_PROMOTE,
     CTL_LEADER_TRANSFER,
+    CTL_ADDRESS_ADD,
+    CTL_ADDRESS_LIST,
+    CTL_ADDRESS_REMOVE,
+    CTL_ADDRESS_MOVE,
     CTL_CHECK,
     CTL_CA_INIT,
     CTL_CA_ISSUE,
@@ -45,6 +49,7 @@ struct ctl_arguments {
     const char *squash;  /* "root", "all", "none" */
     const char *clients; /* "CIDR,...", NULL: everyone */
     const char *sec;     /* "sys" */
+    const char *device;  /* address add; NULL: by the network */
     /* ca init, ca issue */
     const char *directory; /* of the authority */
     int days;              /* how long a certificate is good; 0: not given */

@@ -216,6 +216,13 @@ static void socket_open(struct socket_loop *loop, struct socket_connection *conn
     uv_read_start((uv_stream_t *)&connection->socket, on_allocate, on_read);
 }
 
+static void socket_note(struct socket_loop *loop, struct socket_connection *connection)
+{
+    int descriptor;
+    if (loop->budget->accepted != NULL && uv_fileno((const uv_handle_t *)&connection->socket, &descriptor) == 0)
+        accepted_note(loop->budget->accepted, descriptor);
+}
+
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct socket_loop *loop = listener->data;
@@ -226,8 +233,10 @@ static void on_connection(uv_stream_t *listener, int status)
     unsigned before = atomic_fetch_add_explicit(&loop->budget->used, 1, memory_order_relaxed);
     if (uv_accept(listener, (uv_stream_t *)&connection->socket) != 0 || before >= loop->budget->most)
         socket_shut(connection);
-    else
+    else {
+        socket_note(loop, connection);
         socket_open(loop, connection);
+    }
 }
 
 int socket_loop_detach(struct socket_loop *loop, struct connection_id id)

@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "gateway/accepted.h"
 #include "gateway/connection_id.h"
 
 struct socket_loop;
@@ -30,7 +31,8 @@ struct socket_loop_handler {
 /* How many client sockets all loops together may have: the process needs descriptors for other things too. */
 struct socket_budget {
     atomic_uint used;
-    unsigned most; /* the next one is accepted and closed at once */
+    unsigned most;             /* the next one is accepted and closed at once */
+    struct accepted *accepted; /* is told of each; NULL: nobody is */
 };
 
 /* listen_descriptor is duplicated: several loops accept on one socket. Nothing is accepted before socket_loop_accept.

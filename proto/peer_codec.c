@@ -157,6 +157,12 @@ static bool snapshot_chunk_obeys(const Qnfs__SnapshotChunk *chunk)
     return snapshot_piece_obeys(chunk->id, chunk->part, chunk->item, chunk->offset, chunk->size_bytes);
 }
 
+static bool address_connections_obeys(const Qnfs__AddressConnections *message)
+{
+    return message->connections.len % PEER_ADDRESS_CONNECTION_BYTES == 0 &&
+           message->connections.len <= (size_t)ADDRESS_CONNECTIONS_MAX * PEER_ADDRESS_CONNECTION_BYTES;
+}
+
 /* One message of the tree. */
 static bool message_obeys(const ProtobufCMessage *base)
 {
@@ -183,6 +189,8 @@ static bool message_obeys(const ProtobufCMessage *base)
         return node_ping_obeys(message);
     if (base->descriptor == &qnfs__node_pong__descriptor)
         return node_pong_obeys(message);
+    if (base->descriptor == &qnfs__address_connections__descriptor)
+        return address_connections_obeys(message);
     if (base->descriptor == &qnfs__forwarded_answer__descriptor)
         return forwarded_answer_obeys(message);
     if (base->descriptor == &qnfs__read_answer__descriptor)

@@ -85,6 +85,9 @@ enum peer_snapshot_outcome {
 /* Names of the state's files are plain, and not longer. */
 #define PEER_SNAPSHOT_NAME_MAX_BYTES 63u
 
+/* Of one connection in AddressConnections. */
+#define PEER_ADDRESS_CONNECTION_BYTES 14u
+
 /* --- frames --- */
 
 struct peer_frame {

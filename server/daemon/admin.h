@@ -63,6 +63,8 @@ struct admin_ports {
      * not known (the same command may be sent again; export and settings commands do no harm twice). */
     enum status (*execute)(void *context, Qnfs__Command *command, uint32_t timeout_ms, struct arena *arena,
                            Qnfs__Result **result);
+    /* Whether this floating address is on a device of this node. */
+    bool (*has_address)(void *context, uint64_t id);
     uint32_t loop_count;
     void (*loop_counters)(void *context, uint32_t loop, struct gateway_thread_counters *counters);
 };

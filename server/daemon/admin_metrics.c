@@ -7,6 +7,7 @@
 
 #include "server/daemon/admin_request.h"
 #include "server/daemon/heap_trim.h"
+#include "statestore/machine/address.h"
 #include "statestore/machine/node.h"
 #include "statestore/machine/space.h"
 
@@ -136,6 +137,22 @@ static void write_counts(FILE *out, struct admin_request *request)
     write_table(out, count_metrics, LENGTH(count_metrics), &count);
 }
 
+static void write_addresses(FILE *out, struct admin_request *request)
+{
+    const struct admin_ports *ports = &request->shared->ports;
+    struct address *addresses;
+    uint64_t here = 0;
+    uint64_t free_ones = 0;
+    size_t count = address_list(request->view, request->arena, &addresses);
+    for (size_t i = 0; i < count; i++) {
+        here += ports->has_address(ports->context, addresses[i].id);
+        free_ones += addresses[i].owner.value == 0;
+    }
+    write_one(out, "qnfs_addresses", "gauge", "Floating addresses of the cluster.", count);
+    write_one(out, "qnfs_addresses_here", "gauge", "Floating addresses that are on a device of this node.", here);
+    write_one(out, "qnfs_addresses_free", "gauge", "Floating addresses that no node has.", free_ones);
+}
+
 static uint64_t open_descriptors(void)
 {
     DIR *directory = opendir("/proc/self/fd");
@@ -173,6 +190,7 @@ void admin_metrics(struct admin_request *request, struct admin_answer *answer)
     write_node(out, request);
     write_loops(out, &request->shared->ports);
     write_counts(out, request);
+    write_addresses(out, request);
     write_process(out);
     if (fclose(out) != 0) {
         free(text);

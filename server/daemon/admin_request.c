@@ -20,16 +20,29 @@ struct admin_route {
 };
 
 static const struct admin_route routes[] = {
-    {"GET", "/healthz", NEEDS_NOTHING, admin_health},        {"GET", "/readyz", NEEDS_NOTHING, admin_ready},
-    {"GET", "/metrics", NEEDS_VIEW, admin_metrics},          {"GET", "/v1/status", NEEDS_VIEW, admin_status},
-    {"GET", "/v1/exports", NEEDS_VIEW, admin_export_list},   {"POST", "/v1/exports", CHANGES, admin_export_add},
-    {"DELETE", "/v1/exports", CHANGES, admin_export_remove}, {"GET", "/v1/clients", NEEDS_VIEW, admin_client_list},
-    {"DELETE", "/v1/clients/", CHANGES, admin_client_evict}, {"GET", "/v1/sessions", NEEDS_VIEW, admin_session_list},
-    {"GET", "/v1/locks", NEEDS_VIEW, admin_lock_list},       {"GET", "/v1/settings", NEEDS_VIEW, admin_setting_list},
-    {"PUT", "/v1/settings/", CHANGES, admin_setting_set},    {"POST", "/v1/check", NEEDS_VIEW, admin_check},
-    {"GET", "/v1/nodes", NEEDS_VIEW, admin_node_list},       {"POST", "/v1/leader/", NEEDS_VIEW, admin_leader_transfer},
-    {"POST", "/v1/nodes", CHANGES, admin_node_add},          {"DELETE", "/v1/nodes/", NEEDS_VIEW, admin_node_remove},
+    {"GET", "/healthz", NEEDS_NOTHING, admin_health},
+    {"GET", "/readyz", NEEDS_NOTHING, admin_ready},
+    {"GET", "/metrics", NEEDS_VIEW, admin_metrics},
+    {"GET", "/v1/status", NEEDS_VIEW, admin_status},
+    {"GET", "/v1/exports", NEEDS_VIEW, admin_export_list},
+    {"POST", "/v1/exports", CHANGES, admin_export_add},
+    {"DELETE", "/v1/exports", CHANGES, admin_export_remove},
+    {"GET", "/v1/clients", NEEDS_VIEW, admin_client_list},
+    {"DELETE", "/v1/clients/", CHANGES, admin_client_evict},
+    {"GET", "/v1/sessions", NEEDS_VIEW, admin_session_list},
+    {"GET", "/v1/locks", NEEDS_VIEW, admin_lock_list},
+    {"GET", "/v1/settings", NEEDS_VIEW, admin_setting_list},
+    {"PUT", "/v1/settings/", CHANGES, admin_setting_set},
+    {"POST", "/v1/check", NEEDS_VIEW, admin_check},
+    {"GET", "/v1/nodes", NEEDS_VIEW, admin_node_list},
+    {"POST", "/v1/leader/", NEEDS_VIEW, admin_leader_transfer},
+    {"POST", "/v1/nodes", CHANGES, admin_node_add},
+    {"DELETE", "/v1/nodes/", NEEDS_VIEW, admin_node_remove},
     {"POST", "/v1/promote/", CHANGES, admin_node_promote},
+    {"GET", "/v1/addresses", NEEDS_VIEW, admin_address_list},
+    {"POST", "/v1/addresses", CHANGES, admin_address_add},
+    {"DELETE", "/v1/addresses", CHANGES, admin_address_remove},
+    {"POST", "/v1/addresses/move", CHANGES, admin_address_move},
 };
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
 

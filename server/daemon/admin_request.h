@@ -82,6 +82,10 @@ void admin_node_add(struct admin_request *request, struct admin_answer *answer);
 void admin_node_remove(struct admin_request *request, struct admin_answer *answer);
 void admin_node_promote(struct admin_request *request, struct admin_answer *answer);
 void admin_leader_transfer(struct admin_request *request, struct admin_answer *answer);
+void admin_address_list(struct admin_request *request, struct admin_answer *answer);
+void admin_address_add(struct admin_request *request, struct admin_answer *answer);
+void admin_address_remove(struct admin_request *request, struct admin_answer *answer);
+void admin_address_move(struct admin_request *request, struct admin_answer *answer);
 void admin_check(struct admin_request *request, struct admin_answer *answer);
 
 #endif

@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -61,4 +62,16 @@ enum status listener_open(const struct config_address *address, int *descriptor,
         return STATUS_OK;
     snprintf(trouble, room, "nfs: %s:%u: %s", address->host, address->port, strerror(cause));
     return cause == EACCES || cause == EADDRNOTAVAIL ? STATUS_REFUSED : STATUS_IO;
+}
+
+bool listener_is_everywhere(int descriptor)
+{
+    struct sockaddr_storage storage;
+    socklen_t size = sizeof(storage);
+    if (getsockname(descriptor, (struct sockaddr *)&storage, &size) != 0)
+        return false;
+    if (storage.ss_family == AF_INET)
+        return ((const struct sockaddr_in *)(const void *)&storage)->sin_addr.s_addr == htonl(INADDR_ANY);
+    return storage.ss_family == AF_INET6 &&
+           IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)&storage)->sin6_addr);
 }

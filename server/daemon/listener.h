@@ -12,4 +12,7 @@
 MUST_CHECK enum status listener_open(const struct config_address *address, int *descriptor, bool *inherited,
                                      char *trouble, size_t room);
 
+/* Whether the socket takes connections to any of the host's addresses, also those that come later. */
+bool listener_is_everywhere(int descriptor);
+
 #endif

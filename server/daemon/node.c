@@ -253,6 +253,10 @@ static enum status node_start_threads(struct node *node, char *trouble, size_t r
     node->pool = block_pool_create(BLOCK_POOL_THREADS, node->blocks, node->log, node, node_blocks_done);
     node->steward = steward_thread_start(steward_create(&steward, node->random), node->store, node->blocks,
                                          &node->published, &steward_ports, node->clock, node->log);
+    struct address_ports address_ports = node_address_ports(node);
+    node->addresses =
+        address_thread_start(node->store, &node->published, &node->accepted,
+                             listener_is_everywhere(node->listen_descriptor), &address_ports, node->clock, node->log);
     node->apply = applier_thread_create(&node->applier, &applier_ports, node->clock, node->log);
     enum status status =
         replica_thread_create(loop, node->writer, &node->published, &peers, &replica_ports, node->clock, node->log,
@@ -294,6 +298,8 @@ enum status node_start(const struct config *config, char *const *arguments, cons
     node->started_ms = node->clock.boot_ms(node->clock.context);
     node->loop_count = node_loop_count(config);
     node->silent = true; /* until the raft loop says otherwise */
+    accepted_init(&node->accepted);
+    node->budget.accepted = &node->accepted;
     node->budget.most = descriptors_for_clients(log);
     bool inherited;
     enum status status = listener_open(&config->nfs, &node->listen_descriptor, &inherited, trouble, room);
@@ -387,6 +393,7 @@ void node_stop(struct node *node)
     atomic_store(&node->serving, false);
     if (node->admin != NULL)
         admin_stop(node->admin);
+    address_thread_leave(node->addresses); /* before anything that clients could see */
     node_hand_over(node);
     if (atomic_load(&node->loops_started) > 0)
         node_drain(node);
@@ -397,6 +404,7 @@ void node_stop(struct node *node)
         gateway_thread_join(node->loops[loop]);
     block_pool_destroy(node->pool);
     replica_thread_stop(node->replica);
+    address_thread_stop(node->addresses);
     snapshot_thread_stop(node->snapshot);
     applier_thread_stop(node->apply);
     steward_thread_stop(node->steward);
@@ -404,6 +412,7 @@ void node_stop(struct node *node)
     snapshot_thread_destroy(node->snapshot);
     applier_thread_destroy(node->apply);
     steward_thread_destroy(node->steward);
+    address_thread_destroy(node->addresses);
     for (uint32_t loop = 0; loop < loops; loop++)
         gateway_thread_destroy(node->loops[loop]);
     applier_fini(&node->applier);
@@ -412,6 +421,7 @@ void node_stop(struct node *node)
     ballast_fini(&node->ballast);
     peers_close(&node->peers);
     disk_posix_close(&node->disk);
+    accepted_fini(&node->accepted);
     close(node->listen_descriptor);
     pthread_mutex_destroy(&node->gates);
     free(node);

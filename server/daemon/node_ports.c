@@ -160,6 +160,8 @@ static void node_effect(void *context, const struct machine_effect *effect)
 {
     struct node *node = context;
     steward_thread_effect(node->steward, effect);
+    if (effect->kind == EFFECT_ADDRESSES_CHANGED || effect->kind == EFFECT_PROCESS_CLOSED)
+        node->addresses_changed = true;
     if (effect->kind == EFFECT_PROCESS_OPENED || effect->kind == EFFECT_PROCESS_CLOSED ||
         effect->kind == EFFECT_SETTINGS_CHANGED || effect->kind == EFFECT_MEMBERS_CHANGED)
         node_tell_state(node);
@@ -190,6 +192,9 @@ static void node_advanced(void *context)
     atomic_store_explicit(&published->uptime_ms, uptime_ms, memory_order_release);
     atomic_store_explicit(&published->uptime_at_ms, node->clock.boot_ms(node->clock.context), memory_order_release);
     replica_thread_applied(node->replica, index, uptime_ms);
+    if (node->addresses_changed)
+        address_thread_changed(node->addresses);
+    node->addresses_changed = false;
     unsigned loops = atomic_load_explicit(&node->loops_started, memory_order_acquire);
     for (unsigned loop = 0; loop < loops; loop++) {
         if (gateway_thread_waits(node->loops[loop]))
@@ -294,6 +299,10 @@ static void node_not_installed(void *context)
 static void node_barrier(void *context, uint32_t reader, uint64_t number, uint64_t index)
 {
     struct node *node = context;
+    if (reader == ADDRESS_READER) {
+        address_thread_barrier(node->addresses, number, index);
+        return;
+    }
     struct gateway_post *post = gateway_post_create(GATEWAY_POST_BARRIER);
     post->number = number;
     post->index = index;
@@ -304,8 +313,15 @@ static void node_alive(void *context, bool alive)
 {
     struct node *node = context;
     atomic_store(&node->silent, !alive);
+    address_thread_alive(node->addresses, alive);
     log_line(node->log, alive ? LOG_INFO : LOG_WARN,
              alive ? "heard by a leader" : "no leader hears this node: it answers nothing until one does");
+}
+
+static void node_connections(void *context, struct slice bytes)
+{
+    struct node *node = context;
+    address_thread_told(node->addresses, bytes);
 }
 
 static void node_lost(void *context, uint64_t lost, uint64_t incarnation, uint64_t term)
@@ -380,6 +396,7 @@ static void node_serve(void *context, struct incarnation_id incarnation, const s
     CHECK(memcmp(machine->cluster_id, node->identity.cluster_id, sizeof(machine->cluster_id)) == 0);
     atomic_store(&node->incarnation, incarnation.value);
     replica_thread_registered(node->replica, incarnation.value);
+    address_thread_registered(node->addresses, incarnation);
     pthread_mutex_lock(&node->gates);
     if (!node->stopping)
         node_open_gates(node, incarnation, machine);
@@ -585,6 +602,12 @@ static enum status node_execute(void *context, Qnfs__Command *command, uint32_t 
     return steward_thread_execute(node->steward, command, timeout_ms, arena, result);
 }
 
+static bool node_has_address(void *context, uint64_t id)
+{
+    struct node *node = context;
+    return address_thread_has(node->addresses, id);
+}
+
 static void node_loop_counters(void *context, uint32_t loop, struct gateway_thread_counters *counters)
 {
     struct node *node = context;
@@ -632,6 +655,7 @@ struct replica_ports node_replica_ports(struct node *node)
         .space = node_log_space,
         .barrier = node_barrier,
         .alive = node_alive,
+        .connections = node_connections,
         .lost = node_lost,
         .sick = node_sick,
         .install = node_install,
@@ -642,6 +666,30 @@ struct replica_ports node_replica_ports(struct node *node)
         .alive_ms = node_alive_ms,
         .failed = node_failed,
     };
+}
+
+static void node_address_propose(void *context, const Qnfs__Command *command)
+{
+    struct node *node = context;
+    steward_thread_propose(node->steward, command);
+}
+
+static void node_address_ask(void *context, uint64_t number)
+{
+    struct node *node = context;
+    replica_thread_read(node->replica, ADDRESS_READER, number);
+}
+
+static void node_address_tell(void *context, struct slice bytes)
+{
+    struct node *node = context;
+    replica_thread_connections(node->replica, bytes);
+}
+
+struct address_ports node_address_ports(struct node *node)
+{
+    return (struct address_ports){
+        .context = node, .propose = node_address_propose, .ask = node_address_ask, .tell = node_address_tell};
 }
 
 struct snapshot_ports node_snapshot_ports(struct node *node)
@@ -666,6 +714,7 @@ struct admin_ports node_admin_ports(struct node *node)
         .members = node_members,
         .transfer = node_transfer,
         .execute = node_execute,
+        .has_address = node_has_address,
         .loop_count = node->loop_count,
         .loop_counters = node_loop_counters,
     };

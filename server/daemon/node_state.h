@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "cluster/data_directory.h"
 #include "gateway/socket_loop.h"
+#include "server/daemon/address_thread.h"
 #include "server/daemon/admin.h"
 #include "server/daemon/applier_thread.h"
 #include "server/daemon/ballast.h"
@@ -46,9 +47,12 @@ struct node {
     struct snapshot_manifest *installed; /* put in place by this start, until the state is compared with it */
     struct steward_thread *steward;
     struct block_pool *pool;
+    struct address_thread *addresses;
+    bool addresses_changed; /* applier's thread: tell them when it is visible */
     struct admin *admin;
     int listen_descriptor;
     struct socket_budget budget;
+    struct accepted accepted;
     uint32_t loop_count;
     atomic_uint loops_started; /* the loops below that index exist */
     struct gateway_thread *loops[GATEWAY_THREADS_MAX];
@@ -69,6 +73,7 @@ struct node {
 struct steward_ports node_steward_ports(struct node *node);
 struct applier_ports node_applier_ports(struct node *node);
 struct replica_ports node_replica_ports(struct node *node);
+struct address_ports node_address_ports(struct node *node);
 struct snapshot_ports node_snapshot_ports(struct node *node);
 struct admin_ports node_admin_ports(struct node *node);
 

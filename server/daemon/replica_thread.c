@@ -30,6 +30,7 @@ struct raft_post {
     uint64_t join;
     struct join_answer *answer;
     struct snapshot_message *bulk;
+    struct buffer *bytes; /* of `message` */
 };
 
 struct replica_thread {
@@ -85,6 +86,7 @@ static void post_free(struct raft_post *post)
     free(post->members);
     free(post->removed);
     free(post->answer);
+    buffer_put(post->bytes);
     snapshot_message_free(post->bulk);
     free(post);
 }
@@ -138,6 +140,7 @@ static void carry(struct replica_thread *thread, const struct raft_loop_action *
         case RAFT_LOOP_DO_BARRIER: ports->barrier(ports->context, action->reader, action->number, action->index); break;
         case RAFT_LOOP_DO_ALIVE: ports->alive(ports->context, action->alive); break;
         case RAFT_LOOP_DO_LOST: ports->lost(ports->context, action->node, action->incarnation, action->term); break;
+        case RAFT_LOOP_DO_CONNECTIONS: ports->connections(ports->context, action->bytes); break;
         case RAFT_LOOP_DO_DIVERGED:
             log_line(thread->log, LOG_ERROR,
                      "the state of this node at entry %llu is not that of the others: it must not go on",
@@ -528,6 +531,17 @@ static void post_message(struct replica_thread *thread, const struct raft_loop_m
 {
     struct raft_post *post = post_create(RAFT_POST_MESSAGE);
     post->message = *message;
+    inbox_post(&thread->posts, &post->link);
+}
+
+void replica_thread_connections(struct replica_thread *thread, struct slice bytes)
+{
+    struct raft_post *post = post_create(RAFT_POST_MESSAGE);
+    post->bytes = buffer_create(bytes.size_bytes + 1);
+    if (bytes.size_bytes > 0)
+        memcpy(post->bytes->data, bytes.data, bytes.size_bytes);
+    post->message = (struct raft_loop_message){.kind = RAFT_LOOP_CONNECTIONS,
+                                               .bytes = slice_make(post->bytes->data, bytes.size_bytes)};
     inbox_post(&thread->posts, &post->link);
 }
 

@@ -24,6 +24,8 @@ struct replica_ports {
     void (*barrier)(void *context, uint32_t reader, uint64_t number, uint64_t index);
     /* This node's lease has lapsed (false), or it is heard again. */
     void (*alive)(void *context, bool alive);
+    /* Another node has told of connections with floating addresses; read now, not kept. */
+    void (*connections)(void *context, struct slice bytes);
     /* Leading: this process of another node, or an earlier one of this node, is certainly silent. */
     void (*lost)(void *context, uint64_t node, uint64_t incarnation, uint64_t term);
     /* Member `leader` has a snapshot that this node needs, of at least entry `index`. */
@@ -80,6 +82,9 @@ void replica_thread_hash(struct replica_thread *thread, uint64_t index, struct h
 
 /* A reader's question (raft_loop.h). Any thread. */
 void replica_thread_read(struct replica_thread *thread, uint32_t reader, uint64_t number);
+
+/* Tells the other nodes of connections with floating addresses (copied). Any thread. */
+void replica_thread_connections(struct replica_thread *thread, struct slice bytes);
 
 /* This process is registered. Any thread. */
 void replica_thread_registered(struct replica_thread *thread, uint64_t incarnation);

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "proto/log_codec.h"
+#include "server/daemon/address_choice.h"
 #include "server/daemon/applier.h"
 #include "server/daemon/published.h"
 #include "statestore/machine/lease.h"
@@ -18,8 +19,9 @@ enum request_kind {
     REQUEST_REGISTER, /* node_register */
     REQUEST_EXPIRE,
     REQUEST_PURGE,
-    REQUEST_SPACE, /* node_report */
-    REQUEST_LOST,  /* node_lost */
+    REQUEST_SPACE,   /* node_report */
+    REQUEST_LOST,    /* node_lost */
+    REQUEST_ADDRESS, /* address_move: the leader gives one to a node */
     REQUEST_OPERATOR,
 };
 
@@ -374,6 +376,27 @@ static void steward_lost(struct steward *steward, const struct steward_moment *m
     }
 }
 
+/* Gives an address that nobody has to a node, or evens the nodes out. One at a time: the next choice sees this one. */
+static void steward_give_address(struct steward *steward, const struct steward_moment *moment)
+{
+    struct address_choice choice;
+    struct incarnation_id lost[CLUSTER_MEMBERS_MAX];
+    if (steward->under_way[REQUEST_ADDRESS] > 0)
+        return;
+    for (size_t i = 0; i < steward->lost_count; i++)
+        lost[i] = steward->lost[i].incarnation;
+    if (!address_choose(moment->view, moment->uptime_ms, lost, steward->lost_count, &steward->arena, &choice))
+        return;
+    Qnfs__AddressMove body = QNFS__ADDRESS_MOVE__INIT;
+    body.address = binary(slice_make(choice.bytes, sizeof(choice.bytes)));
+    body.node = choice.node;
+    body.epoch = choice.epoch;
+    Qnfs__Command command = QNFS__COMMAND__INIT;
+    command.body_case = QNFS__COMMAND__BODY_ADDRESS_MOVE;
+    command.address_move = &body;
+    steward_propose(steward, REQUEST_ADDRESS, 0, &command);
+}
+
 static void steward_housekeeping(struct steward *steward, const struct steward_moment *moment)
 {
     steward_enter(steward, moment);
@@ -385,6 +408,7 @@ static void steward_housekeeping(struct steward *steward, const struct steward_m
     if (!steward->leader)
         return;
     steward_lost(steward, moment);
+    steward_give_address(steward, moment);
     steward_expire(steward, moment);
     steward_purge(steward, moment);
 }
@@ -429,6 +453,7 @@ static void steward_result(struct steward *steward, const struct steward_message
     case REQUEST_EXPIRE:
     case REQUEST_SPACE: break;
     case REQUEST_LOST:
+    case REQUEST_ADDRESS:
     case REQUEST_PURGE: steward_housekeeping(steward, moment); break;
     case REQUEST_OPERATOR:
         answer = steward_act(steward, STEWARD_DO_ANSWER);
@@ -447,6 +472,8 @@ static void steward_effect(struct steward *steward, const struct machine_effect 
         steward->purge_wanted = true;
     else if (effect->kind == EFFECT_BLOCKS_DEAD)
         steward->garbage_wanted = true;
+    else if ((effect->kind == EFFECT_ADDRESSES_CHANGED || effect->kind == EFFECT_PROCESS_OPENED) && steward->leader)
+        ; /* an address may wait for a node */
     else if (effect->kind == EFFECT_PROCESS_CLOSED && steward_serving(steward) &&
              effect->incarnation.value == steward->incarnation.value)
         steward_close(steward);

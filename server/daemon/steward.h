@@ -28,13 +28,13 @@ struct steward_moment {
 };
 
 enum steward_message_kind {
-    STEWARD_START,   /* the raft loop takes proposals, whether or not it knows a leader: the first message but ticks */
-    STEWARD_LEADER,  /* this node leads (`on`), or no longer does; on: also what STEWARD_START says */
-    STEWARD_LOST,    /* leading in `term`: process `incarnation` of `node` is certainly silent (RAFT_LOOP_DO_LOST) */
-    STEWARD_RESULT,  /* `bytes`: a packed result for `place` */
-    STEWARD_EFFECT,  /* `effect` of the machine */
-    STEWARD_TICK,    /* time has passed, or a flush has ended */
-    STEWARD_REQUEST, /* the operator's `command` (body alone is set; read now, not kept), answered under `token` */
+    STEWARD_START,  /* the raft loop takes proposals, whether or not it knows a leader: the first message but ticks */
+    STEWARD_LEADER, /* this node leads (`on`), or no longer does; on: also what STEWARD_START says */
+    STEWARD_LOST,   /* leading in `term`: process `incarnation` of `node` is certainly silent (RAFT_LOOP_DO_LOST) */
+    STEWARD_RESULT, /* `bytes`: a packed result for `place` */
+    STEWARD_EFFECT, /* `effect` of the machine */
+    STEWARD_TICK,   /* time has passed, or a flush has ended */
+    STEWARD_REQUEST, /* the operator's `command` (body alone is set; read now, not kept), answered under `token` (0: nobody waits) */
     STEWARD_GARBAGE_REMOVED, /* what STEWARD_DO_REMOVE named is gone */
 };
 

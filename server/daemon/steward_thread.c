@@ -112,7 +112,12 @@ static void steward_thread_carry(struct steward_thread *thread, const struct ste
         switch (action->kind) {
         case STEWARD_DO_PROPOSE: thread->ports.propose(thread->ports.context, action->proposal); break;
         case STEWARD_DO_SERVE: thread->ports.serve(thread->ports.context, action->incarnation, action->machine); break;
-        case STEWARD_DO_ANSWER: waiter_answer((struct waiter *)(uintptr_t)action->token, action->bytes); break;
+        case STEWARD_DO_ANSWER:
+            if (action->token == 0) /* nobody waits */
+                buffer_put(action->bytes);
+            else
+                waiter_answer((struct waiter *)(uintptr_t)action->token, action->bytes);
+            break;
         case STEWARD_DO_REMOVE:
             thread_remove(thread, action);
             removed = true;
@@ -236,7 +241,8 @@ void steward_thread_result(struct steward_thread *thread, uint64_t place, struct
 
 void steward_thread_effect(struct steward_thread *thread, const struct machine_effect *effect)
 {
-    if (effect->kind != EFFECT_PURGE && effect->kind != EFFECT_BLOCKS_DEAD && effect->kind != EFFECT_PROCESS_CLOSED)
+    if (effect->kind != EFFECT_PURGE && effect->kind != EFFECT_BLOCKS_DEAD && effect->kind != EFFECT_PROCESS_CLOSED &&
+        effect->kind != EFFECT_PROCESS_OPENED && effect->kind != EFFECT_ADDRESSES_CHANGED)
         return;
     struct steward_post *post = post_create(STEWARD_EFFECT);
     post->effect = *effect;
@@ -261,7 +267,7 @@ static enum status waiter_wait(struct waiter *waiter, uint32_t timeout_ms)
     return status;
 }
 
-/* One owner of the waiter goes along. */
+/* One owner of the waiter (NULL: nobody waits) goes along. */
 static void request_post(struct steward_thread *thread, const Qnfs__Command *command, struct waiter *waiter,
                          struct arena *arena)
 {
@@ -272,6 +278,14 @@ static void request_post(struct steward_thread *thread, const Qnfs__Command *com
     memcpy(post->bytes->data, packed.data, packed.size_bytes);
     post->bytes->size_bytes = packed.size_bytes;
     worker_post(&thread->worker, &post->link);
+}
+
+void steward_thread_propose(struct steward_thread *thread, const Qnfs__Command *command)
+{
+    struct arena arena;
+    arena_init(&arena);
+    request_post(thread, command, NULL, &arena);
+    arena_fini(&arena);
 }
 
 void steward_thread_ask(struct steward_thread *thread, const Qnfs__Command *command,

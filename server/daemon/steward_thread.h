@@ -42,6 +42,9 @@ void steward_thread_lead(struct steward_thread *thread, bool leader);
 void steward_thread_result(struct steward_thread *thread, uint64_t place, struct buffer *bytes);
 void steward_thread_effect(struct steward_thread *thread, const struct machine_effect *effect);
 
+/* A request that nobody waits for; it is dropped if the node does not serve. Any other thread. */
+void steward_thread_propose(struct steward_thread *thread, const Qnfs__Command *command);
+
 /* admin.h's `execute`: waits for the command's result. STATUS_REFUSED, STATUS_CLOSED as there. Any other thread. */
 MUST_CHECK enum status steward_thread_execute(struct steward_thread *thread, const Qnfs__Command *command,
                                               uint32_t timeout_ms, struct arena *arena, Qnfs__Result **result);

@@ -234,6 +234,7 @@ void nfs4_effect(struct nfs4_server *server, const struct machine_effect *effect
     case EFFECT_EXPORTS_CHANGED:
     case EFFECT_SETTINGS_CHANGED:
     case EFFECT_BLOCKS_DEAD:
+    case EFFECT_ADDRESSES_CHANGED:
     case EFFECT_PROCESS_OPENED:
     case EFFECT_MEMBERS_CHANGED:
     case EFFECT_PROCESS_CLOSED: break;

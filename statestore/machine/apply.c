@@ -43,7 +43,11 @@
     X(NODE_LOST, node_lost)                                                                                            \
     X(NODE_ADMIT, node_admit)                                                                                          \
     X(NODE_REMOVE, node_remove)                                                                                        \
-    X(NODE_PROMOTE, node_promote)
+    X(NODE_PROMOTE, node_promote)                                                                                      \
+    X(ADDRESS_ADD, address_add)                                                                                        \
+    X(ADDRESS_REMOVE, address_remove)                                                                                  \
+    X(ADDRESS_MOVE, address_move)                                                                                      \
+    X(ADDRESS_REPORT, address_report)
 
 #define APPLY_RUN(body, member)                                                                                        \
     static void run_##member(struct apply *apply)                                                                      \

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/check.h"
+#include "statestore/machine/address.h"
 #include "base/limits.h"
 #include "statestore/machine/check.h"
 #include "statestore/machine/client.h"
@@ -195,6 +196,35 @@ static void check_nodes(struct check *check, struct arena *scratch)
         check_report(check, "%" PRIu64 " open incarnations, of them %" PRIu64 " of nodes", open, processes);
 }
 
+/* An owner is a process that is open, and of its node; so is whom it makes room for; no two objects have one address. */
+static void check_addresses(struct check *check, struct arena *scratch)
+{
+    struct address *addresses;
+    size_t count = address_list(check->read, scratch, &addresses);
+    for (size_t i = 0; i < count; i++) {
+        const struct address *address = &addresses[i];
+        struct incarnation incarnation;
+        char text[ADDRESS_TEXT_BYTES];
+        address_text(address, text);
+        if (address->owner.value != 0 && (!incarnation_get(check->read, address->owner, scratch, &incarnation) ||
+                                          incarnation.node != address->owner_node))
+            check_report(check, "address %s is owned by a process that does not run", text);
+        if (address->next.value != 0 && (!incarnation_get(check->read, address->next, scratch, &incarnation) ||
+                                         incarnation.node != address->next_node))
+            check_report(check, "address %s is to go to a process that does not run", text);
+        if (address->owner.value == 0 && (address->next.value != 0 || address->leaving))
+            check_report(check, "address %s waits for nobody", text);
+        for (size_t j = 0; j < i; j++) {
+            if (memcmp(addresses[j].bytes, address->bytes, sizeof(address->bytes)) == 0)
+                check_report(check, "address %s is there twice", text);
+        }
+    }
+    uint64_t rows = check_count_rows(check, SCHEMA_ADDRESS, 9);
+    if (rows != count)
+        check_report(check, "%" PRIu64 " addresses are more than the bound", rows);
+    arena_reset(scratch);
+}
+
 /* What the walks below rely on: a client's two rows stand together, and an index row of a stateid leads to one. */
 static bool check_walkable(struct check *check, struct arena *scratch)
 {
@@ -244,6 +274,7 @@ void check_state(struct check *check)
         return;
     }
     check_nodes(check, &scratch);
+    check_addresses(check, &scratch);
     check_clients(check, &scratch);
     check_sessions(check, &scratch);
     check_session_index(check, &scratch);

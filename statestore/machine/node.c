@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "statestore/machine/address.h"
 #include "statestore/machine/apply.h"
 #include "statestore/machine/row.h"
 #include "statestore/machine/space.h"
@@ -119,6 +120,7 @@ void incarnation_close(struct apply *apply, struct incarnation_id id, uint64_t n
         return;
     CHECK(incarnation.node == node);
     node_request_forget_all(apply, id);
+    address_forget_process(apply, id);
     transaction_delete(apply->transaction, number_key(SCHEMA_INCARNATION, id.value, apply->arena));
     apply->machine->incarnation_open = (struct incarnation_id){0};
     apply_effect(apply, (struct machine_effect){.kind = EFFECT_PROCESS_CLOSED, .incarnation = id, .node = node});

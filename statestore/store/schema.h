@@ -40,6 +40,7 @@
     X(ADDRESS, 0x40, "address")                     /* floating addresses */                                           \
     X(GRACE, 0x41, "grace")                         /* reclaim records of a grace epoch */                             \
     X(DELEGATION, 0x42, "delegation")               /* volume, inode, client */                                        \
+    X(ADDRESS_TROUBLE, 0x4f, "address-trouble")     /* address, incarnation: why it cannot have it */                  \
     X(NODE_LOCAL, 0xf0, "node-local")               /* true on this node only: stays out of the chain hash */
 
 enum schema_row {

@@ -26,7 +26,8 @@ METRICS = (  # of docs/operations.md
     "qnfs_connections_refused_total qnfs_rpc_calls_total qnfs_rpc_bad_records_total qnfs_received_bytes_total "
     "qnfs_sent_bytes_total qnfs_nfs4_parked qnfs_nfs4_sessions_in_memory qnfs_nfs4_cached_reply_bytes "
     "qnfs_nfs4_operations_total qnfs_nfs4_replays_total qnfs_nfs4_false_retries_total qnfs_nfs4_attaches_total "
-    "qnfs_nfs4_errors_total qnfs_clients qnfs_sessions qnfs_slots qnfs_opens qnfs_locks process_start_time_seconds "
+    "qnfs_nfs4_errors_total qnfs_clients qnfs_sessions qnfs_slots qnfs_opens qnfs_locks qnfs_addresses "
+    "qnfs_addresses_here qnfs_addresses_free process_start_time_seconds "
     "process_cpu_seconds_total process_resident_memory_bytes process_open_fds"
 ).split()
 
@@ -396,6 +397,32 @@ def case_settings(node):
     node.fails(1, "no-such", "settings", "get", "no-such")
 
 
+def case_addresses(node):
+    """No device of this machine is called so: nobody can have the address, and the list says why."""
+    expect(node.table("address", "list") == [], "there are addresses already")
+    for word, address in (("its network", "192.0.2.10"), ("no address", "nonsense/24"), ("IPv4", "2001:db8::1/64"),
+                          ("no host", "192.0.2.0/24"), ("no host", "127.0.0.9/8")):
+        node.fails(1, word, "address", "add", address)
+    node.fails(1, "15 characters", "address", "add", "192.0.2.10/24", "--device", "a-device-with-a-long-name")
+    node.done("address", "add", "192.0.2.10/24", "--device", "no-such-device")
+    node.fails(1, "already", "address", "add", "192.0.2.10/24")
+    limit = time.monotonic() + 5
+    rows = node.table("address", "list")
+    while time.monotonic() < limit and (rows[0]["NODE"] != "none" or rows[0].get("TROUBLE", "") == ""):
+        time.sleep(0.05)
+        rows = node.table("address", "list")
+    row = rows[0]
+    expect(row["ADDRESS"] == "192.0.2.10/24" and row["DEVICE"] == "no-such-device" and row["NODE"] == "none", row)
+    expect(row["STATE"] == "free" and row["TROUBLE"] == "node 1: there is no device no-such-device", row)
+    node.fails(1, "there is no device no-such-device", "address", "move", "192.0.2.10", "1")
+    node.fails(1, "no such node runs", "address", "move", "192.0.2.10", "9")
+    node.fails(1, "no such floating address", "address", "remove", "192.0.2.11")
+    metrics = read_metrics(node)
+    expect((metrics["qnfs_addresses"], metrics["qnfs_addresses_here"], metrics["qnfs_addresses_free"]) == (1, 0, 1), "metrics")
+    node.done("address", "remove", "192.0.2.10")
+    expect(json.loads(node.done("--json", "address", "list"))["addresses"] == [], "it is still there")
+
+
 def case_clients_sessions_locks(node):
     expect(node.table("client", "list") == [] and node.table("lock", "list") == [], "somebody is there already")
     first = Holding(node, "/data", "held", "alpha")
@@ -457,7 +484,9 @@ def case_wrong_words(node):
         ("node drain: not in this version", "node", "drain", "1"),
         ("no node id", "node", "remove", "x"),
         ("no node id", "leader", "transfer", "two"),
-        ("not in this version", "address", "list"),
+        ("CIDR", "address", "add"),
+        ("--squash", "address", "add", "192.0.2.10/24", "--squash", "all"),
+        ("no node id", "address", "move", "192.0.2.10", "two"),
         ("not in this version", "grace", "status"),
         ("not in this version", "backup", "x"),
         ("not in this version", "restore", "x"),
@@ -626,7 +655,7 @@ def main():
         node = Node(build, directory)
         run(case_start)
         if node.process is not None and node.process.poll() is None:
-            for case in (case_places_that_are_taken, case_health, case_status, case_exports, case_settings,
+            for case in (case_places_that_are_taken, case_health, case_status, case_exports, case_settings, case_addresses,
                          case_clients_sessions_locks, case_metrics, case_refusals, case_many_at_once, case_check,
                          case_wrong_words, case_certificates, case_all_of_it_after_a_kill, case_a_clean_end):
                 run(case, node)

@@ -81,6 +81,7 @@ static void carry(struct node *node)
             node_steward_post(node, &lost);
             break;
         case RAFT_LOOP_DO_SICK: node_die(node, COUNT_sick); break;
+        case RAFT_LOOP_DO_CONNECTIONS: break; /* nobody tells of any */
         case RAFT_LOOP_DO_DIVERGED:
         case RAFT_LOOP_DO_ALARM:
             world_violation(node->world, "node %u: the states differ at entry %llu", node->options.id,

@@ -167,6 +167,7 @@ static void carry(struct node *node)
         case RAFT_LOOP_DO_BARRIER: clients_barrier(node, action->reader, action->number, action->index); break;
         case RAFT_LOOP_DO_ALIVE: alive_take(node, action->alive); break;
         case RAFT_LOOP_DO_LOST: lost_take(node, action); break;
+        case RAFT_LOOP_DO_CONNECTIONS: break; /* nobody tells of any */
         case RAFT_LOOP_DO_DIVERGED:
         case RAFT_LOOP_DO_ALARM: REQUIRE(world, false); break; /* all machines are equal */
         case RAFT_LOOP_DO_SICK: sick = true; break;

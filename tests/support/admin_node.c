@@ -86,6 +86,13 @@ static uint16_t free_port(void)
     return ntohs(address.sin_port);
 }
 
+static bool node_has_address(void *context, uint64_t id)
+{
+    (void)context;
+    (void)id;
+    return false;
+}
+
 void admin_node_init(struct admin_node *node)
 {
     char trouble[256] = "";
@@ -116,6 +123,7 @@ void admin_node_init(struct admin_node *node)
                                        .members = node_members,
                                        .transfer = node_transfer,
                                        .execute = node_execute,
+                                       .has_address = node_has_address,
                                        .loop_count = ADMIN_NODE_LOOPS,
                                        .loop_counters = node_loop_counters};
     node->address = (struct config_address){"127.0.0.1", free_port()};

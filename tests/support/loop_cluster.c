@@ -94,6 +94,7 @@ static void carry(struct loop_cluster *cluster, struct loop_node *node)
             node->losses[node->loss_count++] = (struct loop_loss){action->node, action->incarnation, cluster->now_ms};
             break;
         case RAFT_LOOP_DO_DIVERGED: node->diverged_index = action->index; break;
+        case RAFT_LOOP_DO_CONNECTIONS: node->told_bytes += action->bytes.size_bytes; break;
         case RAFT_LOOP_DO_ALARM:
             node->alarm_index = action->index;
             node->alarms++;

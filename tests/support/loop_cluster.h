@@ -59,6 +59,7 @@ struct loop_node {
     uint64_t diverged_index;
     uint64_t alarm_index;
     uint32_t alarms;
+    uint64_t told_bytes; /* of connections with floating addresses */
     bool sick;
 };
 

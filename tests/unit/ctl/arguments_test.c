@@ -177,7 +177,7 @@ static void wrong_lines_say_what_is_wrong(void **state)
 static void later_commands_are_told_apart(void **state)
 {
     (void)state;
-    static const char *const lines[] = {"node drain 2", "address list", "grace start", "grace status",
+    static const char *const lines[] = {"node drain 2", "grace end",    "grace start", "grace status",
                                         "backup there", "restore here", "node drain 1"};
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
         refuses(lines[i], "not in this version");

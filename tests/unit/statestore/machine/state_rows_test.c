@@ -154,6 +154,38 @@ static void test_state_rows(void **state)
     expect(scene, "35 0000000000000003 00000001 0000000000000006 6c", "00000001 0000000000000007");
 }
 
+static void test_address_rows(void **state)
+{
+    struct scene *scene = *state;
+    static const uint8_t bytes[4] = {192, 0, 2, 10};
+    Qnfs__Command *command = scene_command(scene);
+    Qnfs__AddressAdd add = QNFS__ADDRESS_ADD__INIT;
+    Qnfs__AddressMove move = QNFS__ADDRESS_MOVE__INIT;
+    Qnfs__AddressReport report = QNFS__ADDRESS_REPORT__INIT;
+    add.address = move.address = scene_bytes(scene, bytes, sizeof(bytes));
+    add.prefix_bits = 24;
+    add.device = scene_text(scene, "eth0");
+    command->body_case = QNFS__COMMAND__BODY_ADDRESS_ADD;
+    command->address_add = &add;
+    assert_int_equal(scene_apply(scene, command)->status, NFS4_OK);
+    command = scene_command(scene);
+    move.node = 1;
+    command->body_case = QNFS__COMMAND__BODY_ADDRESS_MOVE;
+    command->address_move = &move;
+    assert_int_equal(scene_apply(scene, command)->status, NFS4_OK);
+    expect(scene, "40 0000000000000003",
+           "01 c000020a 18 0000000000000002 0000000000000001 0000000000000000 0000000000000000 00 0000000000000002"
+           "00000000000003e8 000000003b9ad9a0 00000004 65746830");
+    command = scene_command(scene);
+    report.address = 3;
+    report.incarnation = scene->incarnation.value;
+    report.trouble = scene_text(scene, "no link");
+    command->body_case = QNFS__COMMAND__BODY_ADDRESS_REPORT;
+    command->address_report = &report;
+    assert_int_equal(scene_apply(scene, command)->status, NFS4_OK);
+    expect(scene, "4f 0000000000000003 0000000000000002", "01 00000007 6e6f206c696e6b");
+}
+
 /* docs/formats/stateid.md. */
 static void test_stateid(void **state)
 {
@@ -174,6 +206,7 @@ int main(void)
         TEST(test_cluster_rows), cmocka_unit_test(test_applied_row),
         TEST(test_client_rows),  TEST(test_session_rows),
         TEST(test_state_rows),   TEST(test_stateid),
+        TEST(test_address_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
