@@ -13,6 +13,7 @@
 #include "statestore/machine/row.h"
 #include "statestore/machine/session.h"
 #include "statestore/machine/state.h"
+#include "statestore/machine/space.h"
 #include "statestore/store/schema.h"
 
 #define SESSION_KEY_BYTES 17u
@@ -187,7 +188,12 @@ static void check_nodes(struct check *check, struct arena *scratch)
             if (incarnation.node != member.node)
                 check_report(check, "node %" PRIu64 " has the incarnation %" PRIu64 " of node %" PRIu64, member.node,
                              member.incarnation.value, incarnation.node);
+            if (member.gone)
+                check_report(check, "node %" PRIu64 " was removed, and its incarnation %" PRIu64 " is open",
+                             member.node, member.incarnation.value);
         }
+        if (member.gone && (!member.removed || space_node_low(check->read, member.node, scratch)))
+            check_report(check, "node %" PRIu64 " is gone, and not forgotten", member.node);
         arena_reset(scratch);
     }
     node_walk_close(&walk);

@@ -119,5 +119,6 @@ void setting_set_apply(struct apply *apply, const Qnfs__SettingSet *command)
         apply_answer(apply, NFS4_OK);
         return;
     }
-    apply_refuse(apply, NFS4ERR_NOENT, slice_text("no setting of that name; there are lease-seconds, read-mode and auto-promote"));
+    apply_refuse(apply, NFS4ERR_NOENT,
+                 slice_text("no setting of that name; there are lease-seconds, read-mode and auto-promote"));
 }

@@ -2,10 +2,9 @@
 """Clusters that grow, shrink, and get a node replaced, with real nodes: membership_test.py BUILD-FOLDER [CASE...]. Prints ok or
 FAILED for each case."""
 
-import json
-import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +12,10 @@ import time
 
 sys.dont_write_bytecode = True
 from cluster_test import Certificates, Cluster, Process, content, expect, port_base, run_cases, until
+
+
+PAUSE_MAX_MS = 10000  # on a busy machine; an idle one's goal is 1,000
+WAIT_SECONDS = 60
 
 
 def control(build, node, *words):
@@ -132,6 +135,71 @@ def case_a_wiped_node_is_replaced(build, directory):
     finally:
         for node in nodes:
             node.end()
+
+
+class Changes(threading.Thread):
+    """What the load asks for, in place of faults (tests/support/nemesis.h): a node comes; one dies and is replaced."""
+
+    def __init__(self, cluster, nodes, sock):
+        super().__init__(daemon=True)
+        self.cluster, self.nodes, self.sock, self.error, self.done = cluster, nodes, sock, None, []
+
+    def grow(self):
+        self.nodes += self.cluster.lines("add")
+        settled(self.cluster, self.nodes[0], dict.fromkeys(range(1, 5), "voter"))
+
+    def replace(self):
+        self.cluster.lines("kill", "3")
+        shutil.rmtree(f"{self.cluster.directory}/node-3/data")
+        self.cluster.lines("remove", "3")
+        settled(self.cluster, self.nodes[0], {1: "voter", 2: "voter", 3: "removed", 4: "voter"})
+        self.nodes += self.cluster.lines("add")
+        settled(self.cluster, self.nodes[0], {1: "voter", 2: "voter", 3: "removed", 4: "voter", 5: "voter"})
+
+    def run(self):
+        try:
+            for line in self.sock.makefile("r"):
+                if line.strip() != "fault":
+                    continue
+                change = [self.grow, self.replace][len(self.done)]
+                self.sock.sendall(f"begin {change.__name__} 0\n".encode())
+                change()
+                self.done.append(change.__name__)
+                self.sock.sendall(b"up\nend\n")
+        except Exception as error:  # the case tells it
+            self.error = error
+        finally:
+            self.sock.close()
+
+
+def case_grows_and_replaces_under_load(build, directory):
+    """Clients that look whether everything is done exactly once, while a node comes, another one dies and is replaced."""
+    cluster = Cluster(build, directory)
+    try:
+        nodes = cluster.start(3)
+        content(build, nodes, "write", "before", 10)
+        ours, theirs = socket.socketpair()
+        changes = Changes(cluster, nodes, ours)
+        changes.start()
+        load = subprocess.run(
+            [f"{build}/tests/interop/rpc_client", "--server", ",".join(node["nfs"] for node in nodes[:2]), "--seed", "5",
+             "--takeover", "--faults", "2", "--calm-ms", "1500", "--clients", "3", "--lanes", "2", "--pace-ms", "10",
+             "--roam-permille", "0", "--again-percent", "0", "--pause-max-ms", str(PAUSE_MAX_MS), "--nemesis-fd",
+             str(theirs.fileno())], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180,
+            pass_fds=(theirs.fileno(),))
+        theirs.close()
+        changes.join(WAIT_SECONDS)
+        for line in load.stdout.splitlines():
+            print(f"    {line.strip()}")
+        expect(changes.error is None, changes.error)
+        expect(changes.done == ["grow", "replace"], changes.done)
+        expect(load.returncode == 0 and "FAILED" not in load.stdout, load.stdout, load.stderr)
+        for node in [*nodes[:2], *nodes[3:]]:
+            content(build, [node], "verify", "before", 10)
+            found = cluster.control(node, "check")
+            expect(found["violations"] == 0, found)
+    finally:
+        cluster.end()
 
 
 def case_refusals(build, directory):

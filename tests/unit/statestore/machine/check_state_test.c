@@ -217,6 +217,27 @@ static void test_share_contradiction(void **state)
     write_row(scene, sum_key, &sum);
 }
 
+/* A node that was removed has no open process, and is said to be removed (docs/formats/keys.md, node). */
+static void test_removed_node(void **state)
+{
+    struct scene *scene = *state;
+    struct slice value;
+    scene_check(scene);
+    struct slice key = row_key_of(scene, SCHEMA_NODE, 9, &value);
+    uint8_t bytes[256];
+    assert_true(value.size_bytes <= sizeof(bytes));
+    memcpy(bytes, value.data, value.size_bytes);
+    struct slice changed = slice_make(bytes, value.size_bytes);
+    bytes[58] = 1; /* gone */
+    write_row(scene, key, &changed);
+    expect_find(scene, "node 1 is gone, and not forgotten");
+    bytes[57] = 1; /* removed */
+    write_row(scene, key, &changed);
+    expect_find(scene, "node 1 was removed, and its incarnation");
+    write_row(scene, key, &value);
+    scene_check(scene);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
@@ -226,6 +247,7 @@ int main(void)
         TEST(test_contradictions),
         TEST(test_counters),
         TEST(test_share_contradiction),
+        TEST(test_removed_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
