@@ -203,6 +203,13 @@ static void thread_look(struct address_thread *thread)
     }
 }
 
+/* The bounds of the two texts are those of their rows; the rest of the struct is zero. */
+static void text_put(char *target, struct slice text)
+{
+    if (text.size_bytes > 0)
+        memcpy(target, text.data, text.size_bytes);
+}
+
 static void thread_read(struct address_thread *thread)
 {
     struct address *rows;
@@ -214,8 +221,8 @@ static void thread_read(struct address_thread *thread)
                                                (struct incarnation_id){thread->incarnation}, &thread->arena);
         seen[i] = (struct keeper_address){.id = rows[i].id, .epoch = rows[i].epoch, .prefix_bits = rows[i].prefix_bits};
         memcpy(seen[i].bytes, rows[i].bytes, sizeof(seen[i].bytes));
-        memcpy(seen[i].device, rows[i].device.data, rows[i].device.size_bytes);
-        memcpy(seen[i].trouble, trouble.data, trouble.size_bytes);
+        text_put(seen[i].device, rows[i].device);
+        text_put(seen[i].trouble, trouble);
         seen[i].mine = thread->incarnation != 0 && rows[i].owner.value == thread->incarnation;
         seen[i].give_up = rows[i].next.value != 0 || rows[i].leaving;
     }

@@ -388,6 +388,19 @@ static void equal_split_only_alarms(void **state)
         assert_int_equal(cluster->nodes[i].diverged_index, 0);
 }
 
+/* Connections with floating addresses go to all others, whoever leads, and not to oneself. */
+static void connections_are_told(void **state)
+{
+    struct loop_cluster *cluster = *state;
+    struct loop_node *teller = loop_cluster_follower(cluster);
+    static const uint8_t bytes[28] = {192, 0, 2, 10};
+    struct raft_loop_message message = {.kind = RAFT_LOOP_CONNECTIONS, .bytes = slice_make(bytes, sizeof(bytes))};
+    loop_node_step(cluster, teller, &message);
+    loop_cluster_run(cluster, 50);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(cluster->nodes[i].told_bytes, &cluster->nodes[i] == teller ? 0 : sizeof(bytes));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +421,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(minority_has_diverged, setup, teardown),
         cmocka_unit_test_setup_teardown(leader_has_diverged, setup, teardown),
         cmocka_unit_test_setup_teardown(equal_split_only_alarms, setup, teardown),
+        cmocka_unit_test_setup_teardown(connections_are_told, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
