@@ -38,10 +38,10 @@ enum machine_effect_kind {
     EFFECT_CLIENT_GONE,     /* all of a client's sessions are gone */
     EFFECT_EXPORTS_CHANGED, /* the export table changed */
     EFFECT_SETTINGS_CHANGED,
-    EFFECT_BLOCKS_DEAD,    /* blocks became garbage: sweep after the next flush */
-    EFFECT_PROCESS_OPENED, /* `incarnation` of `node` was registered */
+    EFFECT_BLOCKS_DEAD,     /* blocks became garbage: sweep after the next flush */
+    EFFECT_PROCESS_OPENED,  /* `incarnation` of `node` was registered */
     EFFECT_MEMBERS_CHANGED, /* a node was given an id, removed, or shall vote */
-    EFFECT_PROCESS_CLOSED, /* it has no say any more: if it is this process, it must start anew */
+    EFFECT_PROCESS_CLOSED,  /* it has no say any more: if it is this process, it must start anew */
 };
 
 struct machine_effect {
