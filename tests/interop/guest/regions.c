@@ -170,7 +170,11 @@ static int regions_verify(const char *file, char **writers, size_t writer_count)
         report_die(file);
     for (size_t number = 0; number < REGION_COUNT; number++) {
         struct region region;
+        /* Under a lock, as everybody who reads what others write: without one the client may still have the part of a page
+         * that it read beside a region of its own, while another client was at it. */
+        lock_change(fd, F_RDLCK, number, true);
         region_transfer(fd, &region, number, false);
+        lock_change(fd, F_UNLCK, number, false);
         (void)report_check(&report, region_whole(&region, number) && region.count == sums[number],
                            "regions: region %zu counts %llu, writers say %llu", number,
                            (unsigned long long)region.count, (unsigned long long)sums[number]);
