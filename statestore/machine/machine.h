@@ -43,10 +43,6 @@ enum machine_effect_kind {
     EFFECT_MEMBERS_CHANGED,   /* a node was given an id, removed, or shall vote */
     EFFECT_ADDRESSES_CHANGED, /* the table of floating addresses, or what nodes say about them */
     EFFECT_PROCESS_CLOSED,    /* it has no say any more: if it is this process, it must start anew */
-    EFFECT_BLOCKS_DEAD,     /* blocks became garbage: sweep after the next flush */
-    EFFECT_PROCESS_OPENED,  /* `incarnation` of `node` was registered */
-    EFFECT_MEMBERS_CHANGED, /* a node was given an id, removed, or shall vote */
-    EFFECT_PROCESS_CLOSED,  /* it has no say any more: if it is this process, it must start anew */
 };
 
 struct machine_effect {
