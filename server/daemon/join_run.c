@@ -90,7 +90,7 @@ static void on_closed(void *context, const struct peer_endpoint *peer, const str
     struct join_shell *shell = context;
     if (peer == NULL || shell->ended || shell->answered)
         return;
-    if (end->told && end->reason == PEER_REASON_SILENT)
+    if (end->reason == PEER_REASON_SILENT) /* told so, or it was heard no more: whose clock is faster decides */
         say(shell, peer, "it could not decide in time: does a majority of the cluster run?");
     else if (end->told && end->reason == PEER_REASON_WE_HAVE_NONE)
         say(shell, peer, "it belongs to no cluster itself");
