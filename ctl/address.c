@@ -3,7 +3,6 @@
 #include <time.h>
 
 #include "ctl/command.h"
-#include "ctl/http.h"
 #include "ctl/table.h"
 
 int command_address_add(struct ctl *ctl)
@@ -21,16 +20,7 @@ int command_address_add(struct ctl *ctl)
 
 int command_address_remove(struct ctl *ctl)
 {
-    char *address = http_escape(ctl->arguments->operands[0]);
-    size_t target_bytes = (address == NULL ? 0 : strlen(address)) + sizeof("/v1/addresses?address=");
-    char *target = malloc(target_bytes);
-    json_t *answer = NULL;
-    if (address != NULL && target != NULL) {
-        snprintf(target, target_bytes, "/v1/addresses?address=%s", address);
-        answer = ctl_ask(ctl, "DELETE", target, NULL);
-    }
-    free(target);
-    free(address);
+    json_t *answer = ctl_ask_about(ctl, "DELETE", "/v1/addresses?address=", ctl->arguments->operands[0], NULL);
     return ctl_finish(ctl, answer);
 }
 

@@ -45,6 +45,21 @@ json_t *ctl_ask(struct ctl *ctl, const char *method, const char *target, const j
     return value;
 }
 
+json_t *ctl_ask_about(struct ctl *ctl, const char *method, const char *path, const char *text, const json_t *body)
+{
+    char *escaped = http_escape(text);
+    size_t target_bytes = strlen(path) + (escaped == NULL ? 0 : strlen(escaped)) + 1;
+    char *target = malloc(target_bytes);
+    json_t *answer = NULL;
+    if (escaped != NULL && target != NULL) {
+        snprintf(target, target_bytes, "%s%s", path, escaped);
+        answer = ctl_ask(ctl, method, target, body);
+    }
+    free(target);
+    free(escaped);
+    return answer;
+}
+
 json_t *ctl_ask_patiently(struct ctl *ctl, const char *method, const char *target)
 {
     struct http_request request = {.admin = ctl->arguments->admin, .method = method, .target = target, .patient = true};

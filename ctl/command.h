@@ -21,6 +21,9 @@ struct ctl {
 /* Asks and parses. NULL after a line on ctl->error: nobody answers, or the node refuses. The caller owns the value. */
 json_t *ctl_ask(struct ctl *ctl, const char *method, const char *target, const json_t *body);
 
+/* The same of `path` with `text` behind it, escaped: the end of a path, or a parameter's value. */
+json_t *ctl_ask_about(struct ctl *ctl, const char *method, const char *path, const char *text, const json_t *body);
+
 /* The same, with all the time that it takes. */
 json_t *ctl_ask_patiently(struct ctl *ctl, const char *method, const char *target);
 

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "ctl/command.h"
-#include "ctl/http.h"
 #include "ctl/table.h"
 
 /* "A,B" as a list. */
@@ -35,16 +34,7 @@ int command_export_add(struct ctl *ctl)
 
 int command_export_remove(struct ctl *ctl)
 {
-    char *path = http_escape(ctl->arguments->operands[0]);
-    size_t target_bytes = (path == NULL ? 0 : strlen(path)) + sizeof("/v1/exports?path=");
-    char *target = malloc(target_bytes);
-    json_t *answer = NULL;
-    if (path != NULL && target != NULL) {
-        snprintf(target, target_bytes, "/v1/exports?path=%s", path);
-        answer = ctl_ask(ctl, "DELETE", target, NULL);
-    }
-    free(target);
-    free(path);
+    json_t *answer = ctl_ask_about(ctl, "DELETE", "/v1/exports?path=", ctl->arguments->operands[0], NULL);
     return ctl_finish(ctl, answer);
 }
 

@@ -1,8 +1,6 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/command.h"
-#include "ctl/http.h"
 #include "ctl/table.h"
 
 /* A number, or "-" where the node that was asked does not know it. */
@@ -60,16 +58,7 @@ int command_node_list(struct ctl *ctl)
 
 int command_node_add(struct ctl *ctl)
 {
-    char *address = http_escape(ctl->arguments->operands[0]);
-    size_t target_bytes = (address == NULL ? 0 : strlen(address)) + sizeof("/v1/nodes?address=");
-    char *target = malloc(target_bytes);
-    json_t *answer = NULL;
-    if (address != NULL && target != NULL) {
-        snprintf(target, target_bytes, "/v1/nodes?address=%s", address);
-        answer = ctl_ask(ctl, "POST", target, NULL);
-    }
-    free(target);
-    free(address);
+    json_t *answer = ctl_ask_about(ctl, "POST", "/v1/nodes?address=", ctl->arguments->operands[0], NULL);
     if (answer != NULL && !ctl->arguments->json)
         fprintf(ctl->out, "%lld\n", ctl_number(answer, "id"));
     return ctl_finish(ctl, answer);

@@ -1,8 +1,5 @@
-#include <stdlib.h>
-#include <string.h>
 
 #include "ctl/command.h"
-#include "ctl/http.h"
 #include "ctl/table.h"
 
 /* One setting: its value alone. */
@@ -58,19 +55,13 @@ int command_settings_get(struct ctl *ctl)
 
 int command_settings_set(struct ctl *ctl)
 {
-    char *name = http_escape(ctl->arguments->operands[0]);
-    size_t target_bytes = (name == NULL ? 0 : strlen(name)) + sizeof("/v1/settings/");
-    char *target = malloc(target_bytes);
     json_t *body = json_pack("{s:s}", "value", ctl->arguments->operands[1]);
     json_t *answer = NULL;
     if (body == NULL) {
         fprintf(ctl->error, "qnfsctl: settings set: the value is not UTF-8\n");
-    } else if (name != NULL && target != NULL) {
-        snprintf(target, target_bytes, "/v1/settings/%s", name);
-        answer = ctl_ask(ctl, "PUT", target, body);
+    } else {
+        answer = ctl_ask_about(ctl, "PUT", "/v1/settings/", ctl->arguments->operands[0], body);
     }
     json_decref(body);
-    free(target);
-    free(name);
     return ctl_finish(ctl, answer);
 }

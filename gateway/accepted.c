@@ -56,14 +56,10 @@ size_t accepted_take(struct accepted *accepted, uint64_t *seen, struct accepted_
 {
     size_t taken = 0;
     pthread_mutex_lock(&accepted->mutex);
-    uint64_t from = *seen;
-    if (accepted->count - from > ADDRESS_CONNECTIONS_MAX)
-        from = accepted->count - ADDRESS_CONNECTIONS_MAX;
-    if (accepted->count - from > room)
-        from = accepted->count - room;
-    for (; from < accepted->count; from++)
-        connections[taken++] = accepted->newest[from % ADDRESS_CONNECTIONS_MAX];
-    *seen = accepted->count;
+    if (accepted->count - *seen > ADDRESS_CONNECTIONS_MAX)
+        *seen = accepted->count - ADDRESS_CONNECTIONS_MAX;
+    for (; taken < room && *seen < accepted->count; ++*seen)
+        connections[taken++] = accepted->newest[*seen % ADDRESS_CONNECTIONS_MAX];
     pthread_mutex_unlock(&accepted->mutex);
     return taken;
 }

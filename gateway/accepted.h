@@ -28,7 +28,8 @@ void accepted_init(struct accepted *accepted);
 void accepted_fini(struct accepted *accepted);
 /* A connection was accepted on this socket; one that is not IPv4 is passed by. Any thread. */
 void accepted_note(struct accepted *accepted, int descriptor);
-/* Those that came after the first `*seen`, at most `room`, the newest; `*seen` moves on. Any thread. */
+/* The next of those that came after the first `*seen`, at most `room`; `*seen` moves on behind them, and over what was
+ * overwritten. Fewer than `room`: these were all. Any thread. */
 size_t accepted_take(struct accepted *accepted, uint64_t *seen, struct accepted_connection *connections, size_t room);
 
 #endif

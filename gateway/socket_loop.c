@@ -231,9 +231,9 @@ static void on_connection(uv_stream_t *listener, int status)
     struct socket_connection *connection = socket_create(loop);
     connection->counted = true;
     unsigned before = atomic_fetch_add_explicit(&loop->budget->used, 1, memory_order_relaxed);
-    if (uv_accept(listener, (uv_stream_t *)&connection->socket) != 0 || before >= loop->budget->most)
+    if (uv_accept(listener, (uv_stream_t *)&connection->socket) != 0 || before >= loop->budget->most) {
         socket_shut(connection);
-    else {
+    } else {
         socket_note(loop, connection);
         socket_open(loop, connection);
     }

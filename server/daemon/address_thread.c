@@ -248,17 +248,21 @@ static bool thread_is_on(const struct address_thread *thread, const uint8_t byte
 static bool thread_take_accepted(struct address_thread *thread, uint64_t now_ms)
 {
     struct accepted_connection fresh[256];
-    size_t count = accepted_take(thread->accepted, &thread->accepted_seen, fresh, sizeof(fresh) / sizeof(fresh[0]));
+    size_t room = sizeof(fresh) / sizeof(fresh[0]);
+    size_t count;
     bool is_new = false;
-    for (size_t i = 0; i < count; i++) {
-        struct address_connection item = {
-            .local_port = fresh[i].local_port, .remote_port = fresh[i].remote_port, .seen_ms = now_ms, .own = true};
-        if (!thread_is_on(thread, fresh[i].local))
-            continue;
-        memcpy(item.local, fresh[i].local, sizeof(item.local));
-        memcpy(item.remote, fresh[i].remote, sizeof(item.remote));
-        is_new |= address_connections_add(&thread->connections, &item);
-    }
+    do {
+        count = accepted_take(thread->accepted, &thread->accepted_seen, fresh, room);
+        for (size_t i = 0; i < count; i++) {
+            struct address_connection item = {
+                .local_port = fresh[i].local_port, .remote_port = fresh[i].remote_port, .seen_ms = now_ms, .own = true};
+            if (!thread_is_on(thread, fresh[i].local))
+                continue;
+            memcpy(item.local, fresh[i].local, sizeof(item.local));
+            memcpy(item.remote, fresh[i].remote, sizeof(item.remote));
+            is_new |= address_connections_add(&thread->connections, &item);
+        }
+    } while (count == room);
     return is_new;
 }
 

@@ -1,5 +1,4 @@
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/limits.h"
 #include "server/daemon/admin_request.h"
@@ -77,16 +76,6 @@ static bool address_read(const char *text, bool network, struct cidr *cidr, stru
     return true;
 }
 
-static json_t *body_read(struct admin_request *request, struct admin_answer *answer)
-{
-    json_error_t error;
-    json_t *document =
-        json_loadb((const char *)request->body.data, request->body.size_bytes, JSON_REJECT_DUPLICATES, &error);
-    if (document == NULL)
-        admin_answer_error(answer, 400, "the body is not JSON: %s", error.text);
-    return document;
-}
-
 static void address_add_from(struct admin_request *request, const json_t *document, struct admin_answer *answer)
 {
     Qnfs__AddressAdd body = QNFS__ADDRESS_ADD__INIT;
@@ -115,7 +104,7 @@ static void address_add_from(struct admin_request *request, const json_t *docume
 
 void admin_address_add(struct admin_request *request, struct admin_answer *answer)
 {
-    json_t *document = body_read(request, answer);
+    json_t *document = admin_body(request, answer);
     if (document == NULL)
         return;
     address_add_from(request, document, answer);
@@ -166,7 +155,7 @@ static void address_move_from(struct admin_request *request, const json_t *docum
 
 void admin_address_move(struct admin_request *request, struct admin_answer *answer)
 {
-    json_t *document = body_read(request, answer);
+    json_t *document = admin_body(request, answer);
     if (document == NULL)
         return;
     address_move_from(request, document, answer);

@@ -1,6 +1,4 @@
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/check.h"
 #include "base/limits.h"
@@ -60,13 +58,9 @@ void admin_client_list(struct admin_request *request, struct admin_answer *answe
 
 void admin_client_evict(struct admin_request *request, struct admin_answer *answer)
 {
-    char *end;
-    errno = 0;
-    uint64_t id = strtoull(request->tail, &end, 10);
-    if (errno != 0 || end == request->tail || *end != '\0' || request->tail[0] == '-') {
-        admin_answer_error(answer, 400, "'%s' is not a client's number", request->tail);
+    uint64_t id;
+    if (!admin_tail_number(request, "client's number", answer, &id))
         return;
-    }
     Qnfs__ClientEvict body = QNFS__CLIENT_EVICT__INIT;
     Qnfs__Command command = QNFS__COMMAND__INIT;
     Qnfs__Result *result;

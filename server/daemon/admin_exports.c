@@ -167,13 +167,9 @@ static void export_add_from(struct admin_request *request, json_t *document, str
 
 void admin_export_add(struct admin_request *request, struct admin_answer *answer)
 {
-    json_error_t error;
-    json_t *document =
-        json_loadb((const char *)request->body.data, request->body.size_bytes, JSON_REJECT_DUPLICATES, &error);
-    if (document == NULL) {
-        admin_answer_error(answer, 400, "the body is not JSON: %s", error.text);
+    json_t *document = admin_body(request, answer);
+    if (document == NULL)
         return;
-    }
     export_add_from(request, document, answer);
     json_decref(document);
 }

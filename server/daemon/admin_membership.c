@@ -1,8 +1,6 @@
 /* qnfsctl node add, remove, promote: what the operator wants the nodes to be. Each is a command; the leader makes the members of
  * the log follow (server/daemon/membership.h). */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/limits.h"
 #include "cluster/endpoint.h"
@@ -33,17 +31,6 @@ static const struct admin_member *view_find(const struct membership_view *view, 
             return &view->members[i];
     }
     return NULL;
-}
-
-static bool id_read(const struct admin_request *request, struct admin_answer *answer, uint64_t *id)
-{
-    char *end;
-    errno = 0;
-    *id = strtoull(request->tail, &end, 10);
-    if (errno == 0 && end != request->tail && *end == '\0' && request->tail[0] != '-' && *id != 0)
-        return true;
-    admin_answer_error(answer, 400, "'%s' is no node id", request->tail);
-    return false;
 }
 
 /* --- add --- */
@@ -142,7 +129,7 @@ void admin_node_remove(struct admin_request *request, struct admin_answer *answe
 {
     struct membership_view view;
     uint64_t node;
-    if (!id_read(request, answer, &node))
+    if (!admin_tail_number(request, "node id", answer, &node))
         return;
     view_take(request, &view);
     if (!remove_is_alone(request, &view, node, answer) || !remove_leaves_majority(&view, node, answer))
@@ -165,7 +152,7 @@ void admin_node_remove(struct admin_request *request, struct admin_answer *answe
 void admin_node_promote(struct admin_request *request, struct admin_answer *answer)
 {
     uint64_t node;
-    if (!id_read(request, answer, &node))
+    if (!admin_tail_number(request, "node id", answer, &node))
         return;
     Qnfs__NodePromote body = QNFS__NODE_PROMOTE__INIT;
     Qnfs__Command command = QNFS__COMMAND__INIT;

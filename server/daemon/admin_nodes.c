@@ -1,4 +1,3 @@
-#include <stdlib.h>
 
 #include "base/limits.h"
 #include "server/daemon/admin_request.h"
@@ -111,12 +110,9 @@ void admin_leader_transfer(struct admin_request *request, struct admin_answer *a
     struct admin_node_status status = status_of(request);
     struct admin_member members[CLUSTER_MEMBERS_MAX];
     size_t count = ports->members(ports->context, members, CLUSTER_MEMBERS_MAX);
-    char *end;
-    unsigned long long target = strtoull(request->tail, &end, 10);
-    if (*end != '\0' || request->tail[0] == '-') {
-        admin_answer_error(answer, 400, "'%s' is no node id", request->tail);
+    uint64_t target;
+    if (!admin_tail_number(request, "node id", answer, &target))
         return;
-    }
     if (!status.leader) {
         if (status.leader_node == 0)
             admin_answer_error(answer, 503, "no node leads at the moment");
@@ -130,7 +126,7 @@ void admin_leader_transfer(struct admin_request *request, struct admin_answer *a
     }
     if (!transfer_judge(members, count, target, answer))
         return;
-    log_line(request->shared->log, LOG_INFO, "operator: leader transfer %llu", target);
+    log_line(request->shared->log, LOG_INFO, "operator: leader transfer %llu", (unsigned long long)target);
     ports->transfer(ports->context, target);
     admin_answer_json(answer, 200, json_pack("{s:o}", "to", target == 0 ? json_null() : admin_number(target)));
 }

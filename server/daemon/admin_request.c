@@ -1,5 +1,6 @@
 #include "server/daemon/admin_request.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +99,28 @@ static unsigned http_status_of(uint32_t nfs_status)
     case NFS4ERR_NOSPC: return 507;
     default: return 409;
     }
+}
+
+json_t *admin_body(struct admin_request *request, struct admin_answer *answer)
+{
+    json_error_t error;
+    json_t *document =
+        json_loadb((const char *)request->body.data, request->body.size_bytes, JSON_REJECT_DUPLICATES, &error);
+    if (document == NULL)
+        admin_answer_error(answer, 400, "the body is not JSON: %s", error.text);
+    return document;
+}
+
+bool admin_tail_number(const struct admin_request *request, const char *what, struct admin_answer *answer,
+                       uint64_t *number)
+{
+    char *end;
+    errno = 0;
+    *number = strtoull(request->tail, &end, 10);
+    if (errno == 0 && end != request->tail && *end == '\0' && request->tail[0] >= '0' && request->tail[0] <= '9')
+        return true;
+    admin_answer_error(answer, 400, "'%s' is no %s", request->tail, what);
+    return false;
 }
 
 bool admin_execute(struct admin_request *request, Qnfs__Command *command, const char *what, struct admin_answer *answer,

@@ -55,6 +55,13 @@ void admin_answer_json(struct admin_answer *answer, unsigned status, json_t *val
 void admin_answer_error(struct admin_answer *answer, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The request's body; the caller gives it back (json_decref). NULL: it is no JSON, and the answer says so. */
+json_t *admin_body(struct admin_request *request, struct admin_answer *answer);
+
+/* The number that ends the request's path: what is called `what` ("node id"). False: it is none, and the answer says so. */
+bool admin_tail_number(const struct admin_request *request, const char *what, struct admin_answer *answer,
+                       uint64_t *number);
+
 /* A plain text. */
 void admin_answer_text(struct admin_answer *answer, unsigned status, const char *text);
 

@@ -35,13 +35,9 @@ static void setting_set_to(struct admin_request *request, const json_t *value, s
 
 void admin_setting_set(struct admin_request *request, struct admin_answer *answer)
 {
-    json_error_t error;
-    json_t *document =
-        json_loadb((const char *)request->body.data, request->body.size_bytes, JSON_REJECT_DUPLICATES, &error);
-    if (document == NULL) {
-        admin_answer_error(answer, 400, "the body is not JSON: %s", error.text);
+    json_t *document = admin_body(request, answer);
+    if (document == NULL)
         return;
-    }
     setting_set_to(request, json_object_get(document, "value"), answer);
     json_decref(document);
 }

@@ -92,7 +92,7 @@ static void on_closed(void *context, const struct peer_endpoint *peer, const str
         return;
     if (end->reason == PEER_REASON_SILENT) /* told so, or it was heard no more: whose clock is faster decides */
         say(shell, peer, "it could not decide in time: does a majority of the cluster run?");
-    else if (end->told && end->reason == PEER_REASON_WE_HAVE_NONE)
+    else if (end->told && end->reason == PEER_REASON_NO_CLUSTER)
         say(shell, peer, "it belongs to no cluster itself");
     else if (end->told && end->reason == PEER_REASON_FEATURE_LEVEL)
         say(shell, peer, "the cluster uses what this program does not know: install the version of the other nodes");

@@ -482,13 +482,14 @@ static void remove_told(void *context, uint64_t removed, const struct buffer *by
     (void)context, (void)removed, (void)bytes; /* if nothing came of it, it is said again */
 }
 
-/* The entry that says so stands behind the one that has taken the node out: if that is lost, so is this. */
-static void remove_done(struct node *node, uint64_t removed)
+/* In this term the entry that says so stands behind the one that has taken the node out: if that is lost, so is this. */
+static void remove_done(struct node *node, uint64_t removed, uint64_t term)
 {
     Qnfs__Command command = QNFS__COMMAND__INIT;
     Qnfs__NodeRemove body = QNFS__NODE_REMOVE__INIT;
     body.node = removed;
     body.done = true;
+    body.term = term;
     command.body_case = QNFS__COMMAND__BODY_NODE_REMOVE;
     command.node_remove = &body;
     steward_thread_ask(node->steward, &command, remove_told, node, removed);
@@ -522,7 +523,7 @@ static void node_reconcile(void *context, struct kv_read *view)
     }
     arena_fini(&arena);
     if (done != 0)
-        remove_done(node, done);
+        remove_done(node, done, status.term);
 }
 
 /* --- for the admin door --- */

@@ -3,8 +3,8 @@
 #include <inttypes.h>
 
 #include "base/check.h"
-#include "statestore/machine/address.h"
 #include "base/limits.h"
+#include "statestore/machine/address.h"
 #include "statestore/machine/check.h"
 #include "statestore/machine/client.h"
 #include "statestore/machine/lease.h"
@@ -12,8 +12,8 @@
 #include "statestore/machine/node.h"
 #include "statestore/machine/row.h"
 #include "statestore/machine/session.h"
-#include "statestore/machine/state.h"
 #include "statestore/machine/space.h"
+#include "statestore/machine/state.h"
 #include "statestore/store/schema.h"
 
 #define SESSION_KEY_BYTES 17u

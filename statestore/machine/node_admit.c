@@ -159,9 +159,15 @@ void node_remove_apply(struct apply *apply, const Qnfs__NodeRemove *command)
         refuse(apply, NFS4ERR_NOENT, "there is no node %" PRIu64 ": qnfsctl node list shows all", command->node);
         return;
     }
+    /* Whoever says so lives, and its own request is about to be recorded under its incarnation. */
+    if (command->done && member.incarnation.value == apply_sender(apply).value) {
+        apply_answer(apply, NFS4ERR_INVAL);
+        return;
+    }
     apply_answer(apply, NFS4_OK);
     if (command->done) {
-        remove_finish(apply, &member);
+        if (command->term == apply->machine->led_term) /* else: who said so leads no more */
+            remove_finish(apply, &member);
         return;
     }
     if (member.removed)

@@ -44,6 +44,14 @@ def settled(cluster, node, want):
     until(there, lambda: f"{want}; {control(cluster.build, node, 'node', 'list')}")
 
 
+def three(build, directory):
+    """Ports, certificate flags, peer addresses and processes of a cluster that begins; the caller ends them."""
+    base = port_base()
+    flags = Certificates(build, directory).flags()
+    peers = [f"127.0.0.1:{base + i + 20}" for i in range(3)]
+    return base, flags, peers, [Process(build, directory, base + i, [base, base + 1, base + 2], flags) for i in range(3)]
+
+
 def case_one_grows_to_five_and_shrinks_to_three(build, directory):
     cluster = Cluster(build, directory)
     try:
@@ -80,10 +88,7 @@ def case_one_grows_to_five_and_shrinks_to_three(build, directory):
 
 def case_a_removed_node_does_not_come_back(build, directory):
     """It was down when it was removed: it is told so, and knows it from then on."""
-    base = port_base()
-    flags = Certificates(build, directory).flags()
-    peers = [f"127.0.0.1:{base + i + 20}" for i in range(3)]
-    nodes = [Process(build, directory, base + i, [base, base + 1, base + 2], flags) for i in range(3)]
+    base, flags, peers, nodes = three(build, directory)
     try:
         for node in nodes:
             until(node.ready, node.text)
@@ -109,10 +114,7 @@ def case_a_removed_node_does_not_come_back(build, directory):
 
 def case_a_wiped_node_is_replaced(build, directory):
     """Its address is the old one's until that is removed; nothing is lost, and a dead voter holds up nothing."""
-    base = port_base()
-    flags = Certificates(build, directory).flags()
-    peers = [f"127.0.0.1:{base + i + 20}" for i in range(3)]
-    nodes = [Process(build, directory, base + i, [base, base + 1, base + 2], flags) for i in range(3)]
+    base, flags, peers, nodes = three(build, directory)
     try:
         for node in nodes:
             until(node.ready, node.text)
@@ -271,12 +273,9 @@ def case_joining_says_what_is_in_the_way(build, directory):
 
 def case_killed_at_any_moment(build, directory):
     """Joining node and leader are killed again and again: one id, and a cluster that works."""
-    base = port_base()
-    flags = Certificates(build, directory).flags()
-    peers = [f"127.0.0.1:{base + i + 20}" for i in range(3)]
+    base, flags, peers, nodes = three(build, directory)
     ports = [base, base + 1, base + 2]
     chance = random.Random(7)
-    nodes = [Process(build, directory, port, ports, flags) for port in ports]
     joining = None
     try:
         for node in nodes:

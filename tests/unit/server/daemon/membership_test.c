@@ -130,6 +130,7 @@ static void change_row(struct scene *scene, Qnfs__Command__BodyCase kind, uint64
         remove.node = node;
         remove.member = true;
         remove.done = done;
+        remove.term = scene->term;
         command->node_remove = &remove;
     } else if (kind == QNFS__COMMAND__BODY_NODE_PROMOTE) {
         promote.node = node;

@@ -51,6 +51,7 @@ static Qnfs__Result *take_out(struct scene *scene, uint64_t node, bool member, b
     body.node = node;
     body.member = member;
     body.done = done;
+    body.term = scene->term;
     command->body_case = QNFS__COMMAND__BODY_NODE_REMOVE;
     command->node_remove = &body;
     return scene_apply(scene, command);
@@ -158,6 +159,27 @@ static void a_removed_node_is_closed_when_it_is_no_member(void **state)
     assert_int_equal(admit_ok(scene, "b:1", 78), 3);
 }
 
+/* The change of the members that the old leader has seen may be lost with its term: then the node still votes. */
+static void what_an_old_leader_says_of_a_removal_is_too_late(void **state)
+{
+    struct scene *scene = *state;
+    assert_int_equal(admit_ok(scene, "b:1", 77), 2);
+    assert_int_equal(enroll(scene, 2, "b:1")->status, NFS4_OK);
+    assert_int_equal(take_out(scene, 2, true, false)->status, NFS4_OK);
+    Qnfs__Command *late = scene_command(scene);
+    Qnfs__NodeRemove body = QNFS__NODE_REMOVE__INIT;
+    body.node = 2;
+    body.done = true;
+    body.term = scene->term++;
+    late->body_case = QNFS__COMMAND__BODY_NODE_REMOVE;
+    late->node_remove = &body;
+    assert_int_equal(scene_apply(scene, late)->status, NFS4_OK);
+    assert_int_equal(scene->answer.effect_count, 0);
+    assert_false(row_of(scene, 2).gone);
+    assert_int_equal(take_out(scene, 2, true, true)->status, NFS4_OK);
+    assert_true(row_of(scene, 2).gone);
+}
+
 static void refusals(void **state)
 {
     struct scene *scene = *state;
@@ -208,6 +230,7 @@ int main(void)
         TEST(an_address_is_one_members),
         TEST(an_announced_node_gets_its_id),
         TEST(a_removed_node_is_closed_when_it_is_no_member),
+        TEST(what_an_old_leader_says_of_a_removal_is_too_late),
         TEST(refusals),
         TEST(promotions),
     };
