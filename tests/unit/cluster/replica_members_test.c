@@ -354,6 +354,51 @@ static void test_change(void **state)
     teardown(&fixture);
 }
 
+/* A member has the log up to index; everything that it is sent by then is committed. */
+static void acknowledge(struct fixture *fixture, uint64_t peer, uint64_t index)
+{
+    feed(fixture, REPLICA_PERSISTED, index);
+    struct peer_message *result = peer_message_create(PEER_MESSAGE_APPEND_RESULT, peer);
+    result->term = 2;
+    result->last_index = index;
+    result->features = 1;
+    receive(fixture, result);
+}
+
+/* Asks for a change; where the log ends then. */
+static uint64_t change(struct fixture *fixture, enum replica_change_kind kind, uint64_t id)
+{
+    struct replica_message message = {.kind = REPLICA_CHANGE, .change = {kind, id}};
+    struct replica_status status;
+    fixture->changed = STATUS_COUNT;
+    step(fixture, &message);
+    replica_status(fixture->replica, &status);
+    return status.last_index;
+}
+
+/* G8B: node 2 is dead, and this leader knows nothing of its log. It may go, and standbys may come and go; who votes otherwise
+ * changes only when every voter that stays has the configuration in force. */
+static void test_change_beside_a_dead_voter(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    setup(&fixture);
+    elect(&fixture);
+    acknowledge(&fixture, 3, 6);
+    assert_int_equal(change(&fixture, REPLICA_CHANGE_ADD, 4), 7); /* the same voters */
+    acknowledge(&fixture, 3, 7);
+    acknowledge(&fixture, 4, 7);
+    assert_int_equal(change(&fixture, REPLICA_CHANGE_PROMOTE, 4), 7); /* it waits for node 2 */
+    assert_int_equal(fixture.changed, STATUS_COUNT);
+    assert_int_equal(change(&fixture, REPLICA_CHANGE_REMOVE, 3), 7); /* so does this, in its place */
+    assert_int_equal(fixture.changed, STATUS_FULL);
+    assert_int_equal(change(&fixture, REPLICA_CHANGE_REMOVE, 2), 8);
+    acknowledge(&fixture, 3, 8);
+    acknowledge(&fixture, 4, 8);
+    assert_int_equal(change(&fixture, REPLICA_CHANGE_PROMOTE, 4), 9);
+    teardown(&fixture);
+}
+
 /* A copy of the state is out: who has it then needs the log behind it. */
 static void test_pin(void **state)
 {
@@ -450,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_node_that_is_behind_stands_later),
         cmocka_unit_test(test_leader),
         cmocka_unit_test(test_change),
+        cmocka_unit_test(test_change_beside_a_dead_voter),
         cmocka_unit_test(test_pin),
         cmocka_unit_test(test_install),
         cmocka_unit_test(test_install_of_a_newer_term),
