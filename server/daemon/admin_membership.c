@@ -65,7 +65,8 @@ void admin_node_add(struct admin_request *request, struct admin_answer *answer)
 
 /* --- remove --- */
 
-/* One change at a time: the members of the log are those that the state wants, but for the one in question. */
+/* One change at a time: the members of the log are those that the state wants, but for the one in question. A node that is down
+ * may go all the same: the other change may wait for nothing else. */
 static bool remove_is_alone(struct admin_request *request, const struct membership_view *view, uint64_t node,
                             struct admin_answer *answer)
 {
@@ -73,6 +74,9 @@ static bool remove_is_alone(struct admin_request *request, const struct membersh
     struct node_member row;
     const char *doing = NULL;
     uint64_t other = 0;
+    const struct admin_member *member = view_find(view, node);
+    if (member != NULL && !member->connected && node != view->self)
+        return true;
     node_walk_open(request->view, request->arena, &walk);
     for (; doing == NULL && node_walk_get(&walk, &row); node_walk_next(&walk)) {
         bool is_member = view_find(view, row.node) != NULL;

@@ -57,20 +57,47 @@ void membership_read(struct kv_read *read, uint64_t self, const struct endpoint_
     }
 }
 
-/* Whether a standby is so near to the end of the log, and there, that it may vote (rule G8B). */
-static bool has_caught_up(uint64_t node, uint64_t last_index, const struct membership_follower *followers, size_t count)
+/* NULL: nothing is known of it. */
+static const struct membership_follower *follower_find(const struct membership_follower *followers, size_t count,
+                                                       uint64_t node)
 {
     for (size_t i = 0; i < count; i++) {
         if (followers[i].node == node)
-            return followers[i].connected && followers[i].match_index != 0 &&
-                   followers[i].match_index + GUARD_PROMOTE_LAG_MAX >= last_index;
+            return &followers[i];
     }
-    return false;
+    return NULL;
 }
 
-bool membership_next_change(struct kv_read *read, const struct configuration *configuration, uint64_t last_index,
-                            const struct membership_follower *followers, size_t follower_count, struct arena *arena,
-                            uint64_t *done, struct replica_member_change *change)
+/* Whether a standby is so near to the end of the log, and there, that it may vote (rule G8B). */
+static bool has_caught_up(uint64_t node, uint64_t last_index, const struct membership_follower *followers, size_t count)
+{
+    const struct membership_follower *follower = follower_find(followers, count, node);
+    return follower != NULL && follower->living && follower->match_index != 0 &&
+           follower->match_index + GUARD_PROMOTE_LAG_MAX >= last_index;
+}
+
+/* Whether a majority of those lives that vote after the change. */
+static bool majority_lives(const struct configuration *configuration, const struct replica_member_change *change,
+                           uint64_t self, const struct membership_follower *followers, size_t count)
+{
+    uint32_t voters = 0;
+    uint32_t living = 0;
+    for (uint32_t i = 0; i < configuration->count; i++) {
+        const struct member *member = &configuration->members[i];
+        bool changes = member->id == change->id;
+        bool votes = changes ? change->kind == REPLICA_CHANGE_PROMOTE : member->role == MEMBER_VOTER;
+        if (!votes)
+            continue;
+        const struct membership_follower *follower = follower_find(followers, count, member->id);
+        voters++;
+        living += member->id == self || (follower != NULL && follower->living);
+    }
+    return living >= voters / 2 + 1;
+}
+
+bool membership_next_change(struct kv_read *read, const struct configuration *configuration, uint64_t self,
+                            uint64_t last_index, const struct membership_follower *followers, size_t follower_count,
+                            struct arena *arena, uint64_t *done, struct replica_member_change *change)
 {
     struct node_walk walk;
     struct node_member member;
@@ -98,9 +125,10 @@ bool membership_next_change(struct kv_read *read, const struct configuration *co
         } else {
             continue;
         }
-        if (rank > found) {
+        struct replica_member_change next = {.kind = kind, .id = member.node};
+        if (rank > found && majority_lives(configuration, &next, self, followers, follower_count)) {
             found = rank;
-            *change = (struct replica_member_change){.kind = kind, .id = member.node};
+            *change = next;
         }
     }
     node_walk_close(&walk);

@@ -17,7 +17,7 @@ struct membership {
 /* What the leader knows of a member's log. */
 struct membership_follower {
     uint64_t node;
-    bool connected;
+    bool living; /* connected, and heard within NODE_LOST_MS */
     uint64_t match_index;
 };
 
@@ -28,10 +28,11 @@ void membership_read(struct kv_read *read, uint64_t self, const struct endpoint_
 
 /* The first difference between the nodes that the state wants and the members of the log, as the change that removes it: a
  * removed node goes, a new one comes as a standby, a standby that has caught up becomes a voter (if it shall). One at a time,
- * on the leader, again and again: so it does not matter who crashes meanwhile, and who leads next. False: nothing is to be
- * done, or not yet. `done`: a removed node that is no member any more, which the state does not know yet (0: none). Pure over the view. */
-bool membership_next_change(struct kv_read *read, const struct configuration *configuration, uint64_t last_index,
-                            const struct membership_follower *followers, size_t follower_count, struct arena *arena,
-                            uint64_t *done, struct replica_member_change *change);
+ * on the leader `self`, again and again: so it does not matter who crashes meanwhile, and who leads next. None that would leave
+ * less than a majority of the voters living: it could not be committed, nor anything behind it. False: nothing is to be done,
+ * or not yet. `done`: a removed node that is no member any more, which the state does not know yet (0: none). Pure over the view. */
+bool membership_next_change(struct kv_read *read, const struct configuration *configuration, uint64_t self,
+                            uint64_t last_index, const struct membership_follower *followers, size_t follower_count,
+                            struct arena *arena, uint64_t *done, struct replica_member_change *change);
 
 #endif

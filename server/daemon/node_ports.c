@@ -511,11 +511,18 @@ static void node_reconcile(void *context, struct kv_read *view)
     node->reconciled_ms = now_ms;
     replica_thread_status(node->replica, &status);
     size_t count = replica_thread_peers(node->replica, peers, CLUSTER_MEMBERS_MAX);
-    for (size_t i = 0; i < count; i++)
-        followers[i] = (struct membership_follower){peers[i].node, peers[i].connected, peers[i].match_index};
+    for (size_t i = 0; i < count; i++) {
+        bool living = peers[i].connected && now_ms < peers[i].heard_ms + NODE_LOST_MS;
+        followers[i] = (struct membership_follower){peers[i].node, living, peers[i].match_index};
+    }
     arena_init(&arena);
-    if (membership_next_change(view, &status.configuration, status.last_index, followers, count, &arena, &done,
-                               &change)) {
+    bool found = membership_next_change(view, &status.configuration, node->identity.node_id, status.last_index,
+                                        followers, count, &arena, &done, &change);
+    if (!found || change.kind != node->wish.kind || change.id != node->wish.id)
+        node->wished_ms = now_ms;
+    node->wish = found ? change : (struct replica_member_change){0};
+    /* Whoever had died before it was wished is known to be dead by then. */
+    if (found && now_ms >= node->wished_ms + NODE_LOST_MS) {
         if (change.kind == REPLICA_CHANGE_REMOVE && change.id == node->identity.node_id)
             replica_thread_transfer(node->replica, 0); /* the next leader does it */
         else

@@ -60,11 +60,13 @@ struct node {
     bool stopping;
     atomic_bool serving;
     atomic_bool leader;
-    atomic_bool silent;            /* no leader hears this node */
-    atomic_bool removed;           /* the cluster has removed this node */
-    atomic_uint joins;             /* that wait for a result */
-    uint64_t reconciled_ms;        /* steward's thread: when the membership was last looked at */
-    _Atomic(const char *) restart; /* why this process is to begin anew; NULL: it is not */
+    atomic_bool silent;                /* no leader hears this node */
+    atomic_bool removed;               /* the cluster has removed this node */
+    atomic_uint joins;                 /* that wait for a result */
+    uint64_t reconciled_ms;            /* steward's thread: when the membership was last looked at, */
+    struct replica_member_change wish; /* what is to be changed, */
+    uint64_t wished_ms;                /* and since when */
+    _Atomic(const char *) restart;     /* why this process is to begin anew; NULL: it is not */
     atomic_uint_least64_t incarnation;
     atomic_uint_least64_t flushes;
     struct heap_trim heap_trim; /* main thread */

@@ -148,7 +148,7 @@ static int change_next(struct scene *scene, const struct configuration *configur
                        const struct membership_follower *follower, uint64_t *node, uint64_t *done)
 {
     struct replica_member_change change;
-    if (!membership_next_change(scene_read(scene), configuration, 1000, follower, follower == NULL ? 0 : 1,
+    if (!membership_next_change(scene_read(scene), configuration, 1, 1000, follower, follower == NULL ? 0 : 1,
                                 &scene->arena, done, &change))
         return -1;
     *node = change.id;
@@ -162,8 +162,7 @@ static void the_log_follows_the_state(void **state)
     struct configuration alone = {.count = 1, .members = {{1, MEMBER_VOTER}}};
     struct configuration standby = {.count = 2, .members = {{1, MEMBER_VOTER}, {2, MEMBER_STANDBY}}};
     struct configuration both = {.count = 2, .members = {{1, MEMBER_VOTER}, {2, MEMBER_VOTER}}};
-    struct membership_follower follower = {
-        .node = 2, .connected = true, .match_index = 1000 - GUARD_PROMOTE_LAG_MAX - 1};
+    struct membership_follower follower = {.node = 2, .living = true, .match_index = 1000 - GUARD_PROMOTE_LAG_MAX - 1};
     struct membership membership;
     struct endpoint_list none = {0};
     uint64_t node = 0;
@@ -183,9 +182,9 @@ static void the_log_follows_the_state(void **state)
     assert_int_equal(change_next(scene, &standby, &follower, &node, &done), -1);
     follower.match_index++;
     assert_int_equal(change_next(scene, &standby, &follower, &node, &done), REPLICA_CHANGE_PROMOTE);
-    follower.connected = false;
+    follower.living = false;
     assert_int_equal(change_next(scene, &standby, &follower, &node, &done), -1);
-    follower.connected = true;
+    follower.living = true;
     change_row(scene, QNFS__COMMAND__BODY_SETTING_SET, 0, false, "off");
     assert_int_equal(change_next(scene, &standby, &follower, &node, &done), -1);
     change_row(scene, QNFS__COMMAND__BODY_NODE_PROMOTE, 2, false, "");
@@ -213,10 +212,48 @@ static void the_log_follows_the_state(void **state)
     assert_int_equal(membership.removed[0], 2);
 }
 
+/* A change that the living cannot commit would stop the cluster: it waits, and another one may go before it. */
+static void no_change_without_a_living_majority(void **state)
+{
+    struct scene *scene = *state;
+    struct configuration three = {.count = 3, .members = {{1, MEMBER_VOTER}, {2, MEMBER_VOTER}, {3, MEMBER_VOTER}}};
+    struct configuration two = {.count = 2, .members = {{1, MEMBER_VOTER}, {2, MEMBER_VOTER}}};
+    struct configuration more = {
+        .count = 4, .members = {{1, MEMBER_VOTER}, {2, MEMBER_VOTER}, {3, MEMBER_VOTER}, {4, MEMBER_STANDBY}}};
+    struct membership_follower followers[] = {{2, true, 1000}, {3, false, 1000}, {4, true, 1000}};
+    struct replica_member_change change;
+    uint64_t done;
+    for (uint64_t node = 2; node <= 4; node++)
+        change_row(scene, QNFS__COMMAND__BODY_NODE_ADMIT, node, false, node == 2 ? "b:1" : node == 3 ? "c:1" : "d:1");
+    (void)enroll(scene, 2, 5, "b:1");
+#define NEXT(configuration)                                                                                            \
+    membership_next_change(scene_read(scene), &(configuration), 1, 1000, followers, 3, &scene->arena, &done, &change)
+    assert_true(NEXT(more)); /* three of four live */
+    assert_int_equal(change.kind, REPLICA_CHANGE_PROMOTE);
+    followers[0].living = false;
+    assert_false(NEXT(more)); /* two of four */
+    followers[0].living = true;
+    change_row(scene, QNFS__COMMAND__BODY_NODE_REMOVE, 4, false, "");
+    change_row(scene, QNFS__COMMAND__BODY_NODE_REMOVE, 2, false, "");
+    assert_false(NEXT(three)); /* one of two */
+    followers[1].living = true;
+    assert_true(NEXT(three));
+    assert_int_equal(change.id, 2);
+    followers[1].living = false;
+    change_row(scene, QNFS__COMMAND__BODY_NODE_REMOVE, 3, false, "");
+    assert_true(NEXT(three)); /* the dead one may go, and then the other */
+    assert_int_equal(change.kind, REPLICA_CHANGE_REMOVE);
+    assert_int_equal(change.id, 3);
+    assert_true(NEXT(two));
+    assert_int_equal(change.id, 2);
+#undef NEXT
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_log_follows_the_state, scene_setup, scene_teardown),
+        cmocka_unit_test_setup_teardown(no_change_without_a_living_majority, scene_setup, scene_teardown),
         cmocka_unit_test_setup_teardown(founders_are_called_until_they_register, scene_setup, scene_teardown),
         cmocka_unit_test_setup_teardown(lost_processes_do_not_run, scene_setup, scene_teardown),
         cmocka_unit_test_setup_teardown(a_bad_name_is_left_out, scene_setup, scene_teardown),
